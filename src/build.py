@@ -1,0 +1,54 @@
+"""Build the bank: every file of a data set decoded once, to 16 kHz mono, for all training and inference.
+
+    python src/build.py [--data DIR] [--bank DIR] [--workers N] [--skip-broken]
+
+Interrupted, it goes on when it is run again; what has changed in the data since is noticed.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from messy_mashup import paths
+from messy_mashup.errors import run_script
+
+
+def main() -> None:
+    """Parse, build, print."""
+    from messy_mashup.data import bank_build, corpora
+
+    options = _options()
+    data = paths.find_data(corpora.is_corpus, options.data)
+    folder = options.bank or paths.bank_folder(data)
+    begun_s = time.perf_counter()
+    bank = bank_build.build(
+        corpora.recognise(data),
+        data,
+        folder,
+        workers=options.workers,
+        on_broken=bank_build.skip if options.skip_broken else bank_build.refuse,
+    )
+    spent_s = time.perf_counter() - begun_s
+    print(
+        f"{len(bank.index)} clips, {bank.minutes:.1f} minutes of audio, in {spent_s:.1f} s"
+        f" ({spent_s / bank.minutes:.3f} s a minute of audio): {folder}"
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder of the data set (default: the one found below input/)")
+    parser.add_argument("--bank", type=Path, help="folder of the bank (default: runs/banks/<name of the data folder>)")
+    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one a core)")
+    parser.add_argument("--skip-broken", action="store_true", help="go on without broken files, and list them")
+    return parser.parse_args()
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes: 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    run_script(main)

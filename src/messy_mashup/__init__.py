@@ -1,0 +1,1 @@
+"""Messy Mashup: genre classification of noisy mashups, from raw stems to a submission."""

@@ -1,0 +1,1 @@
+"""What leaves the house: submissions that Kaggle accepts, and the ledger of their scores."""

@@ -1,0 +1,115 @@
+"""Audio files as mono float32 waves at one sample rate; what cannot be read is an error that names the file."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+import soxr
+
+from messy_mashup.errors import UserError
+
+SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".au"})
+BLOCK_FRAMES = 1 << 18
+RIFF_HEADER_BYTES = 8
+# Some writers miscount their own header; streamed files carry a placeholder of 2 GB or more as their length.
+RIFF_TOLERANCE_BYTES = 1024
+RIFF_PLACEHOLDER_BYTES = 0x7FFF0000
+
+
+class AudioHeader(NamedTuple):
+    """What a file says about itself: samples a channel and their rate."""
+
+    frames: int
+    sample_rate_hz: int
+
+
+def find_audio(folder: Path) -> list[Path]:
+    """All audio files below `folder`, sorted; hidden ones are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return sorted((path for path in found if path.is_file()), key=lambda path: path.as_posix())
+
+
+def read_header(path: Path) -> AudioHeader:
+    """The header of an audio file; UserError where it is no audio, empty, or cut short as far as its size tells."""
+    with _opened(path) as sound:
+        return _checked_header(sound, path)
+
+
+def resampled_length(header: AudioHeader, sample_rate_hz: int) -> int:
+    """Samples at `sample_rate_hz`: the length rounded half up, in whole numbers, as soxr rounds it."""
+    return (2 * header.frames * sample_rate_hz + header.sample_rate_hz) // (2 * header.sample_rate_hz)
+
+
+def audio_length(path: Path, sample_rate_hz: int) -> int:
+    """The number of samples that `read_mono` returns, from the header alone."""
+    return resampled_length(read_header(path), sample_rate_hz)
+
+
+def read_mono(path: Path, sample_rate_hz: int) -> np.ndarray:
+    """The mean of a file's channels, resampled by soxr (HQ): float32 (samples,), `audio_length` samples long.
+
+    UserError where the file is no audio, holds no samples, NaN or infinity, or decodes to another length than its
+    header claims. Samples beyond full scale, from float files or from resampling, are kept.
+    """
+    with _opened(path) as sound:
+        header = _checked_header(sound, path)
+        wave = _decoded(sound, path)
+    if len(wave) != header.frames:
+        raise UserError(f"{path}: its header claims {header.frames} samples, {len(wave)} decode: get the file again")
+    if not np.isfinite(wave).all():
+        raise UserError(f"{path}: holds NaN or infinite samples: write the file again")
+    return _resampled(wave, header, sample_rate_hz)
+
+
+def _opened(path: Path) -> soundfile.SoundFile:
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    try:
+        return soundfile.SoundFile(str(path))
+    except soundfile.LibsndfileError as error:
+        raise _unreadable(path, error) from error
+
+
+def _checked_header(sound: soundfile.SoundFile, path: Path) -> AudioHeader:
+    if sound.frames == 0:
+        raise UserError(f"{path}: holds no samples")
+    missing_bytes = _missing_riff_bytes(path) if sound.format == "WAV" else 0
+    if missing_bytes:
+        raise UserError(f"{path}: is cut short: {missing_bytes} of the bytes that its header claims are missing")
+    return AudioHeader(sound.frames, sound.samplerate)
+
+
+def _missing_riff_bytes(path: Path) -> int:
+    """Bytes that a WAV file's header claims and its size denies; libsndfile would read such a file as a shorter one."""
+    with path.open("rb") as file:
+        head = file.read(RIFF_HEADER_BYTES)
+    claimed_bytes = int.from_bytes(head[4:8], "little") + RIFF_HEADER_BYTES
+    missing_bytes = claimed_bytes - os.path.getsize(path)
+    believable = head[:4] == b"RIFF" and claimed_bytes < RIFF_PLACEHOLDER_BYTES
+    return missing_bytes if believable and missing_bytes > RIFF_TOLERANCE_BYTES else 0
+
+
+def _decoded(sound: soundfile.SoundFile, path: Path) -> np.ndarray:
+    blocks = []
+    try:
+        # Block by block, so that only one block ever holds all channels. mean(axis=1) would be ten times slower.
+        while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            blocks.append(sum(block.T) / sound.channels)
+    except soundfile.LibsndfileError as error:
+        raise _unreadable(path, error) from error
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def _resampled(wave: np.ndarray, header: AudioHeader, sample_rate_hz: int) -> np.ndarray:
+    if header.sample_rate_hz == sample_rate_hz:
+        return wave
+    length = resampled_length(header, sample_rate_hz)
+    resampled = soxr.resample(wave, header.sample_rate_hz, sample_rate_hz, quality="HQ")
+    # soxr has returned exactly this many; should another version round otherwise, it is by a sample.
+    return np.pad(resampled[:length], (0, max(0, length - len(resampled)))).astype(np.float32, copy=False)
+
+
+def _unreadable(path: Path, error: soundfile.LibsndfileError) -> UserError:
+    return UserError(f"{path}: cannot be read as audio ({error.error_string.rstrip('.')})")

@@ -1,0 +1,150 @@
+"""The bank: every clip of a corpus, decoded once, in one memory-mapped int16 array with an index.
+
+A bank is a folder: samples.int16 (raw, little-endian), index.csv (one row a clip) and bank.json, which is written last
+and without which nothing is a bank. In the array, GUARD zeros lie before the first clip and after each, so a window of
+at most GUARD samples that starts between offset - GUARD and offset + length reads zeros outside the clip, never its
+neighbour. It is built by bank_build.py.
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from messy_mashup.data import corpora
+from messy_mashup.errors import UserError
+
+FORMAT = 1
+SAMPLE_RATE_HZ = 16_000
+GUARD = 4096
+SAMPLES = "samples.int16"
+INDEX = "index.csv"
+CARD = "bank.json"
+INDEX_TYPES = {
+    **dict.fromkeys(corpora.COLUMNS, str),
+    **dict.fromkeys(("length", "offset", "source_hz", "size", "mtime_ns"), np.int64),
+    **dict.fromkeys(("scale", "peak", "rms", "active"), np.float64),
+    "sha256": str,
+}
+CONTENT = ["clip", "kind", "group", "label", "part", "length", "scale", "sha256"]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """An open bank.
+
+    index: one row a clip, numbered from 0, with the columns of INDEX_TYPES: length and offset in samples, scale such
+    that wave = int16 * scale, active the share of 50 ms blocks above -60 dB, sha256 that of the clip's int16 bytes.
+    digest: of the contents alone, the same whatever machine built them, when, and from what folder.
+    skipped: path and sentence of what was broken; left_out: paths of the clips that fell with it.
+    """
+
+    root: Path
+    sample_rate_hz: int
+    index: pd.DataFrame
+    samples: np.ndarray
+    corpus: str
+    source: str
+    digest: str
+    listing: str
+    skipped: tuple[corpora.Broken, ...]
+    left_out: frozenset[str]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Bank":
+        """Open the bank in `folder`; UserError where it is missing, incomplete or damaged."""
+        card = _read_card(folder)
+        try:
+            table = (folder / INDEX).read_bytes()
+            samples_bytes = os.path.getsize(folder / SAMPLES)
+        except OSError as error:
+            raise _damaged(folder, str(error)) from error
+        if hashlib.sha256(table).hexdigest() != card["index_sha256"]:
+            raise _damaged(folder, f"{INDEX} is not what was written")
+        if samples_bytes != 2 * card["samples"]:
+            raise _damaged(folder, f"{SAMPLES} has {samples_bytes} bytes and should have {2 * card['samples']}")
+        return cls(
+            root=folder,
+            sample_rate_hz=card["sample_rate_hz"],
+            index=read_index(table),
+            samples=np.memmap(folder / SAMPLES, dtype="<i2", mode="r"),
+            skipped=tuple(corpora.Broken(**item) for item in card["skipped"]),
+            left_out=frozenset(card["left_out"]),
+            **{key: card[key] for key in ("corpus", "source", "digest", "listing")},
+        )
+
+    def wave(self, clip_number: int) -> np.ndarray:
+        """The clip in that row of the index: float32 (samples,)."""
+        offset, length = self.index["offset"].iat[clip_number], self.index["length"].iat[clip_number]
+        return self.samples[offset : offset + length] * np.float32(self.index["scale"].iat[clip_number])
+
+    def select(self, kind: str) -> np.ndarray:
+        """The numbers of all clips of a kind ("stem", "noise")."""
+        return np.flatnonzero(self.index["kind"] == kind)
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of audio."""
+        return float(self.index["length"].sum()) / self.sample_rate_hz / 60
+
+
+def write_index(index: pd.DataFrame) -> bytes:
+    """The index as the bytes of a CSV; every float comes back as it was."""
+    return index.to_csv(index=False, lineterminator="\n").encode()
+
+
+def read_index(table: bytes) -> pd.DataFrame:
+    """The index from the bytes of its CSV."""
+    # As text first: pandas' own reading of numbers was off by a last digit before version 3.
+    return pd.read_csv(io.BytesIO(table), dtype=object, keep_default_na=False).astype(INDEX_TYPES)
+
+
+def content_digest(index: pd.DataFrame, sample_rate_hz: int) -> str:
+    """What the clips are and how they sound, whatever their order, place, dates and folder."""
+    rows = sorted(index[CONTENT].astype(object).values.tolist())
+    return hashlib.sha256(json.dumps([sample_rate_hz, rows]).encode()).hexdigest()
+
+
+def stale(bank: Bank, root: Path) -> str | None:
+    """A sentence where files below `root` were added, removed or have another size than when the bank was built.
+
+    Dates are not looked at: they differ wherever a data set is mounted.
+    """
+    paths = [path for path in corpora.load(bank.corpus).scan(root).clips["path"] if path not in bank.left_out]
+    now = {path: (root / path).stat().st_size for path in paths}
+    changed = changes(dict(zip(bank.index["path"], bank.index["size"], strict=True)), now)
+    return changed and f"the bank {bank.root} is out of date ({changed}): run build.py"
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """What differs between two listings of files, in words, or None."""
+    kinds = {
+        "added": sorted(now.keys() - then.keys()),
+        "removed": sorted(then.keys() - now.keys()),
+        "changed": sorted(path for path in now.keys() & then.keys() if now[path] != then[path]),
+    }
+    told = [f"{len(paths)} {kind}, first {paths[0]}" for kind, paths in kinds.items() if paths]
+    return "; ".join(told) or None
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    if not (folder / CARD).is_file():
+        raise UserError(f"{folder} holds no finished bank ({CARD} is missing): run build.py")
+    try:
+        card = json.loads((folder / CARD).read_text())
+    except ValueError as error:
+        raise _damaged(folder, f"{CARD}: {error}") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT or card.get("guard") != GUARD:
+        raise _damaged(folder, f"{CARD} is not of this version")
+    return card
+
+
+def _damaged(folder: Path, reason: str) -> UserError:
+    return UserError(f"{folder}: the bank is damaged or of another version ({reason}): run build.py again")

@@ -1,0 +1,91 @@
+"""What a bank will hold and where, from the headers of its source files; nothing is decoded."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from messy_mashup.data.audio import read_header, resampled_length
+from messy_mashup.data.bank import GUARD, SAMPLE_RATE_HZ
+from messy_mashup.data.corpora import Broken, Corpus
+from messy_mashup.errors import UserError
+
+# Stems of one song are cut to one length; what differs by more than this is not of one song, or cut short.
+STEM_LENGTHS_DIFFER_S = 0.05
+# Headers are waited for, not worked on: a data set on a network disk is read in this many places at once.
+HEADER_THREADS = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every whole clip with its slot, what is broken so far, and a digest that changes with any source file."""
+
+    corpus: Corpus
+    clips: pd.DataFrame
+    broken: tuple[Broken, ...]
+
+    @property
+    def samples(self) -> int:
+        """Samples of the whole array, guards included."""
+        return GUARD + int((self.clips["length"] + GUARD).sum())
+
+    @property
+    def digest(self) -> str:
+        """Of the listing: names, sizes, dates, lengths, labels, place of the data, and what is broken."""
+        listed = [self.corpus.name, str(self.corpus.root), self.corpus.classes, SAMPLE_RATE_HZ, GUARD]
+        broken = [item.path for item in self.broken]
+        rows = self.clips.astype(object).values.tolist()
+        return hashlib.sha256(json.dumps([*listed, broken, rows]).encode()).hexdigest()
+
+
+def make_plan(corpus: Corpus) -> Plan:
+    """Read all headers, set broken files aside with the songs they belong to, and give every other clip its slot."""
+    with ThreadPoolExecutor(HEADER_THREADS) as pool:
+        looked = list(pool.map(lambda path: _look(corpus.root, path), corpus.clips["path"]))
+    unreadable = [item for item in looked if isinstance(item, Broken)]
+    found = pd.DataFrame(
+        [item for item in looked if not isinstance(item, Broken)],
+        columns=["path", "length", "source_hz", "size", "mtime_ns"],
+    ).astype(dict.fromkeys(["length", "source_hz", "size", "mtime_ns"], "int64"))
+    clips = corpus.clips.merge(found, on="path", how="inner")
+    uneven = _uneven_songs(clips, corpus.root)
+    whole = whole_clips(corpus.clips, {item.path for item in [*unreadable, *uneven]})
+    clips = clips[clips["path"].isin(whole["path"])].reset_index(drop=True)
+    clips["offset"] = GUARD + (clips["length"] + GUARD).cumsum() - (clips["length"] + GUARD)
+    return Plan(corpus, clips, (*corpus.broken, *unreadable, *uneven))
+
+
+def whole_clips(clips: pd.DataFrame, broken: Collection[str]) -> pd.DataFrame:
+    """The clips that stay when those at the paths `broken` go; a song goes with any of its stems."""
+    gone = clips["path"].isin(broken)
+    stems = clips["kind"] == "stem"
+    songs = clips.loc[gone & stems, "group"]
+    return clips[~(gone | (stems & clips["group"].isin(songs)))].reset_index(drop=True)
+
+
+def _look(root: Path, path: str) -> tuple[str, int, int, int, int] | Broken:
+    try:
+        header = read_header(root / path)
+        length = resampled_length(header, SAMPLE_RATE_HZ)
+        if length == 0:
+            raise UserError(f"{root / path}: holds no samples at {SAMPLE_RATE_HZ} Hz")
+        status = (root / path).stat()
+    except (UserError, OSError) as error:
+        return Broken(path, str(error))
+    return path, length, header.sample_rate_hz, status.st_size, status.st_mtime_ns
+
+
+def _uneven_songs(clips: pd.DataFrame, root: Path) -> list[Broken]:
+    """One entry for each song whose stems differ in length, at the path of one of them."""
+    uneven = []
+    for _, stems in clips[clips["kind"] == "stem"].groupby("group"):
+        lengths_s = stems["length"] / SAMPLE_RATE_HZ
+        if lengths_s.max() - lengths_s.min() > STEM_LENGTHS_DIFFER_S:
+            told = ", ".join(f"{part} {length:.2f} s" for part, length in zip(stems["part"], lengths_s, strict=True))
+            path = stems["path"].iat[0]
+            uneven.append(Broken(path, f"{(root / path).parent}: its stems differ in length: {told}"))
+    return uneven

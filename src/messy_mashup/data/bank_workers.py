@@ -1,0 +1,65 @@
+"""Slots filled by a pool of processes that ends with its parent, however that ends."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing.connection import wait as wait_for_end
+
+from messy_mashup.data.bank_slot import Measures, Slot, fill
+from messy_mashup.errors import UserError
+
+UNDER_WAY_EACH = 4  # enough that no worker waits for its parent; few, so that memory stays flat
+
+
+def filled(slots: Iterable[Slot], workers: int) -> Iterator[tuple[Slot, Measures | UserError]]:
+    """Fill the slots in parallel; yields each with its measures, or with why its source cannot be used, as it ends."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        try:
+            for slot, future in _completed(pool, iter(slots), UNDER_WAY_EACH * workers):
+                error = future.exception()
+                if error is not None and not isinstance(error, UserError):
+                    raise error
+                yield slot, error or future.result()
+        except BrokenProcessPool as error:
+            raise UserError("a worker was killed, perhaps for memory: run again to go on, with --workers 1") from error
+
+
+def _completed(pool: ProcessPoolExecutor, slots: Iterator[Slot], at_once: int) -> Iterator[tuple[Slot, Future]]:
+    under_way: dict[Future, Slot] = {}
+    while True:
+        with _interrupts_held():
+            for slot in islice(slots, at_once - len(under_way)):
+                under_way[pool.submit(fill, slot)] = slot
+        if not under_way:
+            return
+        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield under_way.pop(future), future
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C from workers started in here for good, and from their parent, whose it is, for the moment."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is killed: holding both ends of its queue, it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        wait_for_end([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,147 @@
+"""Messy Mashup: 1,000 songs of ten genres as four stems each, ESC-50 noise, and mashups to be labelled.
+
+Source: Kaggle competition jan-2026-dl-gen-ai-project. The songs are GTZAN's, taken apart; their copyright is with many
+owners and GTZAN names no licence, so the data stay out of this repository. ESC-50 (Piczak 2015) is CC BY-NC.
+
+Layout: genres_stems/<genre>/<song>/{drums,vocals,bass,other}.wav, ESC-50-master/{audio,meta/esc50.csv}, mashups/,
+test.csv (id, filename), sample_submission.csv.
+
+Quirks: the fourth stem is other.wav in the data and others.wav in the host's text: both are read. Many stems are
+silent for seconds, some throughout. Of esc50.csv only `filename` is needed (and `target` held against the name where it
+is there), because reduced copies lack the rest; takes of one Freesound recording (the second number of a noise
+clip's name) share their group. Test ids are text: 0001 is not 1. Other files beside the stems are left alone.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from messy_mashup.data.corpora import COLUMNS, Broken, Corpus, named_at_once
+from messy_mashup.errors import UserError
+
+GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
+STEM_FILES = {
+    "bass": ("bass.wav",),
+    "drums": ("drums.wav",),
+    "other": ("other.wav", "others.wav"),
+    "vocals": ("vocals.wav",),
+}
+NOISE_NAME = re.compile(r"\d+-(?P<source>\d+)-[A-Z]+-(?P<target>\d+)\.wav")
+STEMS = "genres_stems"
+NOISES = "ESC-50-master/audio"
+NOISE_TABLE = "ESC-50-master/meta/esc50.csv"
+
+Row = tuple[str, ...]
+
+
+def looks_like(root: Path) -> bool:
+    """Whether the folder holds songs as stems below genre folders."""
+    return (root / STEMS).is_dir()
+
+
+def scan(root: Path) -> Corpus:
+    """All stems and noise clips, sorted, and everything that is broken; nothing is decoded."""
+    found = [*_songs(root), *_noises(root)]
+    rows = [item for item in found if not isinstance(item, Broken)]
+    broken = tuple(item for item in found if isinstance(item, Broken))
+    classes = _folders(root / STEMS)
+    if not classes:
+        raise UserError(f"{root / STEMS} holds no genre folder: unpack the stems there")
+    clips = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
+    return Corpus("messy_mashup", root, clips, tuple(classes), broken)
+
+
+def test_clips(root: Path) -> pd.DataFrame:
+    """The mashups to be labelled: columns id (text, in the order of test.csv) and path (relative to root)."""
+    table = _read_table(root / "test.csv", ["id", "filename"])
+    repeated = sorted(table["id"][table["id"].duplicated()])
+    if repeated:
+        raise UserError(f"{root / 'test.csv'}: ids that occur more than once: {', '.join(repeated[:20])}")
+    missing = [f"{root / name}: listed in test.csv and missing" for name in table["filename"] if not _file(root, name)]
+    if missing:
+        raise UserError(f"{named_at_once(missing)}\nunpack all mashups, or give another folder with --data")
+    return table.rename(columns={"filename": "path"})[["id", "path"]]
+
+
+def _songs(root: Path) -> Iterator[Row | Broken]:
+    seen: dict[str, str] = {}
+    for genre in _folders(root / STEMS):
+        folder = f"{STEMS}/{genre}"
+        songs = _folders(root / folder)
+        if not songs:
+            yield Broken(folder, f"{root / folder}: the genre holds no song")
+        for song in songs:
+            if song in seen:
+                reason = f"a song of this name is in {root / seen[song]} too"
+                yield Broken(f"{folder}/{song}", f"{root / folder / song}: {reason}")
+                continue
+            seen[song] = folder
+            yield from _stems(root, f"{folder}/{song}", song, genre)
+
+
+def _stems(root: Path, folder: str, song: str, genre: str) -> list[Row | Broken]:
+    """The four stems of a song, or what keeps them from being four."""
+    present = {part: [name for name in files if _file(root / folder, name)] for part, files in STEM_FILES.items()}
+    missing = [files[0] for part, files in STEM_FILES.items() if not present[part]]
+    if missing:
+        return [Broken(folder, f"{root / folder}: no {', '.join(missing)}")]
+    doubled = [names for names in present.values() if len(names) > 1]
+    if doubled:
+        return [Broken(folder, f"{root / folder}: both {' and '.join(doubled[0])}: remove one")]
+    return [
+        (f"{song}/{part}", f"{folder}/{files[0]}", "stem", song, genre, part) for part, files in sorted(present.items())
+    ]
+
+
+def _noises(root: Path) -> Iterator[Row | Broken]:
+    if not (root / NOISES).is_dir():
+        raise UserError(f"{root / NOISES} is missing: unpack ESC-50 there")
+    table = _read_table(root / NOISE_TABLE, ["filename"])
+    targets = dict(zip(table["filename"], table.get("target", [None] * len(table)), strict=True))
+    files = {entry.name for entry in os.scandir(root / NOISES) if not entry.name.startswith(".")}
+    for name in sorted(files | targets.keys()):
+        reason = _noise_fault(name, files, targets)
+        if reason:
+            yield Broken(f"{NOISES}/{name}", f"{root / NOISES / name}: {reason}")
+            continue
+        match = NOISE_NAME.fullmatch(name)
+        yield Path(name).stem, f"{NOISES}/{name}", "noise", match["source"], match["target"], "noise"
+
+
+def _noise_fault(name: str, files: Iterable[str], targets: dict[str, str | None]) -> str | None:
+    match = NOISE_NAME.fullmatch(name)
+    if not match:
+        return "is not named <fold>-<source>-<take>-<target>.wav"
+    if name not in files:
+        return "listed in esc50.csv and missing"
+    if name not in targets:
+        return "not listed in esc50.csv"
+    if targets[name] not in (None, match["target"]):
+        return f"esc50.csv gives target {targets[name]}"
+    return None
+
+
+def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"{path} is missing: unpack the whole data set")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {error}") from error
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise UserError(f"{path} has no column {', '.join(absent)}, only {', '.join(table.columns)}")
+    return table
+
+
+def _folders(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise UserError(f"{folder} is missing: unpack the stems there")
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _file(folder: Path, name: str) -> bool:
+    return (folder / name).is_file()

@@ -1,0 +1,104 @@
+"""The host's side: test mashups mixed as waveforms with librosa's stretch, apart from the engine that trains on them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from messy_mashup.data.demo_music.genres import STEMS
+from messy_mashup.data.demo_music.song import compose, render
+
+RATE_HZ = 44_100
+MASHUP_HZ = 22_050
+NEW_SONGS = 1_000_000  # songs of the test alone are numbered from here, so that they are nobody's training songs
+
+
+@dataclass(frozen=True)
+class Part:
+    """One voice of a test mashup."""
+
+    song: int
+    rate: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A noise burst: which clip, where it starts as a share of the mashup, and how loud its peak is."""
+
+    file: str
+    position: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class MashupPlan:
+    """All that a test mashup is made of. `share` is how much of the shortest voice it keeps."""
+
+    id: str
+    genre: str
+    known: bool  # whether its songs are among the training songs
+    parts: tuple[Part, ...]  # in the order of STEMS
+    share: float
+    bursts: tuple[Burst, ...]
+
+
+def draw_plan(
+    number: int, genre: str, known: bool, songs: range, noise_files: list[str], rng: np.random.Generator
+) -> MashupPlan:
+    """Draw what a mashup is made of: four songs, half of the voices stretched, most with one to three bursts."""
+    chosen = rng.choice(len(songs), len(STEMS), replace=False)
+    rates = np.where(rng.random(len(STEMS)) < 0.5, rng.uniform(0.9, 1.1, len(STEMS)), 1.0)
+    gains = rng.uniform(0.4, 1.0, len(STEMS))
+    parts = tuple(
+        Part(songs[int(song)], float(rate), float(gain)) for song, rate, gain in zip(chosen, rates, gains, strict=True)
+    )
+    share = 1.0 if rng.random() < 0.9 else float(rng.uniform(0.2, 1.0))
+    bursts = int(rng.integers(1, 4)) if rng.random() < 0.8 else 0
+    noises = tuple(
+        Burst(str(rng.choice(noise_files)), float(rng.random()), float(rng.uniform(0.1, 0.8))) for _ in range(bursts)
+    )
+    return MashupPlan(f"{number:04d}", genre, known, parts, share, noises)
+
+
+def mix_mashup(plan: MashupPlan, root: Path, seed: int, seconds: float) -> np.ndarray:
+    """The mashup, (samples,) float32 at MASHUP_HZ, its peak 1."""
+    import soxr
+
+    voices = [
+        part.gain * _stretched(_load_stem(root, plan, part, stem, seed, seconds), part.rate)
+        for part, stem in zip(plan.parts, STEMS, strict=True)
+    ]
+    samples = int(min(len(voice) for voice in voices) * plan.share)
+    music = _to_peak_one(np.sum([voice[:samples] for voice in voices], axis=0))
+    for burst in plan.bursts:
+        noise, _ = soundfile.read(root / "ESC-50-master" / "audio" / burst.file, dtype="float32")
+        start = int(burst.position * samples)
+        heard = _to_peak_one(noise)[: samples - start]
+        music[start : start + len(heard)] += burst.gain * heard
+    return _to_peak_one(soxr.resample(_to_peak_one(music), RATE_HZ, MASHUP_HZ, "HQ"))
+
+
+def _load_stem(root: Path, plan: MashupPlan, part: Part, stem: str, seed: int, seconds: float) -> np.ndarray:
+    """One stem as mono: from disk for training songs, freshly rendered for songs that only the test knows."""
+    if part.song >= NEW_SONGS:
+        stereo = render(compose(plan.genre, seed, part.song, seconds), stem) / np.float32(32768)
+    else:
+        song = f"{plan.genre}.{part.song:05d}"
+        stereo, _ = soundfile.read(root / "genres_stems" / plan.genre / song / f"{stem}.wav", dtype="float32")
+    return stereo.mean(axis=1)
+
+
+def _stretched(wave: np.ndarray, rate: float) -> np.ndarray:
+    if rate == 1.0:
+        return wave
+    import librosa
+
+    return librosa.effects.time_stretch(wave, rate=rate)
+
+
+def _to_peak_one(wave: np.ndarray) -> np.ndarray:
+    """Divided by its peak; digital silence stays as it is."""
+    peak = float(np.abs(wave).max(initial=0.0))
+    return wave / peak if peak else wave

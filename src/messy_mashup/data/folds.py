@@ -1,0 +1,73 @@
+"""Folds by song and by noise recording: nothing that is trained on is ever validated on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from messy_mashup.errors import UserError
+from messy_mashup.files import write_whole
+
+ALL = -1  # the fold of a member that is trained on everything and validated on nothing
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which fold each group of clips (a song, or the recording that noise clips were cut from) is held out in."""
+
+    table: pd.DataFrame  # kind, group, label, fold
+
+    @property
+    def count(self) -> int:
+        """The number of folds."""
+        return int(self.table["fold"].max()) + 1
+
+    def split(self, index: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of a bank's index to train on, and those to validate on; ALL validates on none."""
+        key = pd.MultiIndex.from_frame(index[["kind", "group"]])
+        held_out = self.table.set_index(["kind", "group"])["fold"].loc[key].to_numpy() == fold
+        return index[~held_out], index[held_out]
+
+
+def make_folds(index: pd.DataFrame, count: int, seed: int) -> Folds:
+    """Cut a bank's songs and noise recordings into folds, stratified by label, the same for the same arguments."""
+    stems = index[index["kind"] == "stem"].drop_duplicates("group")
+    fewest = stems["label"].value_counts()
+    if fewest.min() < count:
+        raise UserError(
+            f"{fewest.idxmin()} has {fewest.min()} songs, too few for {count} folds: use fewer with --set folds.count=2"
+        )
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    songs = _folds_of(splitter, stems)
+    noises = index[index["kind"] == "noise"]
+    if len(noises) == 0:
+        return Folds(songs)
+    if noises["group"].nunique() < count:
+        raise UserError(f"{noises['group'].nunique()} noise recordings are too few for {count} folds: use fewer folds")
+    return Folds(pd.concat([songs, _folds_of(splitter, noises)], ignore_index=True))
+
+
+def open_folds(path: Path, index: pd.DataFrame, count: int, seed: int) -> Folds:
+    """The folds of the CSV at `path`; where it is not there yet, make them and write it.
+
+    They are read and not made again, so that another version of a library cannot move a song.
+    """
+    if not path.exists():
+        table = make_folds(index, count, seed).table
+        with write_whole(path) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+    table = pd.read_csv(path, dtype={"kind": str, "group": str, "label": str}, keep_default_na=False)
+    groups = set(map(tuple, index[["kind", "group"]].to_numpy()))
+    if set(map(tuple, table[["kind", "group"]].to_numpy())) != groups:
+        raise UserError(f"{path} holds folds of other songs than the bank: remove it, and the runs that used it")
+    return Folds(table)
+
+
+def _folds_of(splitter: StratifiedGroupKFold, clips: pd.DataFrame) -> pd.DataFrame:
+    fold = np.empty(len(clips), np.int64)
+    for number, (_, held_out) in enumerate(splitter.split(clips, clips["label"], clips["group"])):
+        fold[held_out] = number
+    table = clips[["kind", "group", "label"]].assign(fold=fold).drop_duplicates(["kind", "group"])
+    return table.sort_values(["kind", "group"], ignore_index=True)

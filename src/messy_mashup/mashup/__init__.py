@@ -1,0 +1,1 @@
+"""Mashups as a few numbers, and how they are played in the frame domain."""

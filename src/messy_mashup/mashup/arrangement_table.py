@@ -1,0 +1,52 @@
+"""Arrangements as a table that a person can read and a program reads back exactly: a row a mashup, clips by name."""
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+
+from messy_mashup.mashup.arrangement import ABSENT, Arrangements
+
+NO_CLIP = ""  # in place of the name of an absent burst
+
+
+def to_table(mashups: Arrangements, clip_names: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Columns label, length_s, heard_at, voice0_clip, voice0_offset_s, … burst0_clip, …"""
+    columns = {}
+    for field in fields(Arrangements):
+        values = getattr(mashups, field.name)
+        if field.name == "label":
+            columns["label"] = np.array(classes)[values]
+        elif values.ndim == 1:
+            columns[field.name] = values
+        else:
+            names = np.where(values == ABSENT, NO_CLIP, clip_names[values]) if field.name.endswith("_clip") else values
+            columns |= {_column(field.name, place): names[:, place] for place in range(names.shape[1])}
+    return pd.DataFrame(columns)
+
+
+def from_table(table: pd.DataFrame, clip_names: np.ndarray, classes: tuple[str, ...]) -> Arrangements:
+    """The arrangements of a table; KeyError names a clip that the bank does not hold."""
+    number = {name: row for row, name in enumerate(clip_names)} | {NO_CLIP: ABSENT}
+    values = {}
+    for field in fields(Arrangements):
+        if field.name in table.columns:
+            column = table[field.name]
+            values[field.name] = column.map(classes.index).to_numpy() if field.name == "label" else column.to_numpy()
+            continue
+        places = [name for name in table.columns if _column(field.name, _place(name)) == name]
+        column = table[places]
+        if field.name.endswith("_clip"):
+            column = column.map(number.__getitem__)
+        values[field.name] = column.to_numpy()
+    return Arrangements(**values)
+
+
+def _column(field: str, place: int) -> str:
+    role, rest = field.split("_", 1)
+    return f"{role}{place}_{rest}"
+
+
+def _place(column: str) -> int:
+    digits = "".join(letter for letter in column.split("_", 1)[0] if letter.isdigit())
+    return int(digits) if digits else ABSENT

@@ -1,0 +1,64 @@
+"""Folds and the mashups that validate them: written once for a corpus, shared by all recipes that are to be blended."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import TypeAdapter
+
+from messy_mashup.data.bank import Bank
+from messy_mashup.data.folds import Folds, open_folds
+from messy_mashup.files import write_whole
+from messy_mashup.mashup.arrangement import VALIDATION, Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement_table import from_table, to_table
+from messy_mashup.recipe import FoldRecipe, MashupRecipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a corpus is cut: its folds, and each fold's validation mashups, made of held-out songs and noise only."""
+
+    digest: str  # of the bank's contents and the fold recipe: members with the same one can be blended
+    classes: tuple[str, ...]
+    folds: Folds
+    validation: pd.DataFrame  # id, fold, and the columns of arrangement_table
+    clip_names: np.ndarray
+
+    def mashups(self, fold: int) -> tuple[np.ndarray, Arrangements]:
+        """The ids and arrangements of a fold's validation mashups."""
+        table = self.validation[self.validation["fold"] == fold]
+        return table["id"].to_numpy(str), from_table(table, self.clip_names, self.classes)
+
+    def pool(self, bank: Bank, fold: int, parts: tuple[str, ...]) -> Pool:
+        """What the mashups that train this fold's member may be made of."""
+        return Pool.of(self.folds.split(bank.index, fold)[0], bank.sample_rate_hz, self.classes, parts)
+
+
+def open_plan(bank: Bank, recipe: FoldRecipe, folder: Path) -> Plan:
+    """The plan of a bank and fold recipe, from its folder below `folder`, where it is written the first time."""
+    content = bank.digest.encode() + TypeAdapter(FoldRecipe).dump_json(recipe)
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    classes = tuple(sorted(bank.index.loc[bank.index["kind"] == "stem", "label"].unique()))
+    place = folder / f"{bank.corpus}-{recipe.count}folds-{digest}"
+    folds = open_folds(place / "folds.csv", bank.index, recipe.count, recipe.seed)
+    names = bank.index["clip"].to_numpy(str)
+    path = place / "validation.csv"
+    if not path.exists():
+        parts = [_fold_table(bank, folds, recipe, classes, fold) for fold in range(folds.count)]
+        with write_whole(path) as temporary:
+            pd.concat(parts).to_csv(temporary, index=False, lineterminator="\n")
+    text = {"id": str, "label": str}
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision="round_trip")
+    return Plan(digest, classes, folds, table, names)
+
+
+def _fold_table(bank: Bank, folds: Folds, recipe: FoldRecipe, classes: tuple[str, ...], fold: int) -> pd.DataFrame:
+    mashup: MashupRecipe = recipe.validation
+    pool = Pool.of(folds.split(bank.index, fold)[1], bank.sample_rate_hz, classes, mashup.parts)
+    count = recipe.validation_per_song * int(pool.song_count.sum())
+    mashups = draw(pool, mashup, (recipe.seed, VALIDATION, fold), 0, count)
+    table = to_table(mashups, bank.index["clip"].to_numpy(str), classes)
+    ids = [f"fold{fold}-{number:05d}" for number in range(count)]
+    return pd.concat([pd.DataFrame({"id": ids, "fold": fold}), table], axis=1)

@@ -1,0 +1,82 @@
+"""Where data, runs and submissions are: on one's own machine and in a Kaggle kernel.
+
+Data is found by its contents, never by its path, because Kaggle has mounted the same data set at different places.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from messy_mashup.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KAGGLE_INPUT = Path("/kaggle/input")
+KAGGLE_WORKING = Path("/kaggle/working")
+SEARCH_DEPTH = 6
+
+
+def in_kernel() -> bool:
+    """Whether this is a Kaggle kernel."""
+    return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
+
+
+def home() -> Path:
+    """The folder that holds runs/ and submissions/: the repository, or a kernel's working folder."""
+    return KAGGLE_WORKING if in_kernel() else REPOSITORY
+
+
+def inputs() -> Path:
+    """The folder below which data sets are looked for."""
+    return KAGGLE_INPUT if in_kernel() else REPOSITORY / "input"
+
+
+def runs() -> Path:
+    """The folder of everything that training leaves."""
+    return home() / "runs"
+
+
+def submissions() -> Path:
+    """The folder of submission CSVs and their ledger."""
+    return home() / "submissions"
+
+
+def bank_folder(data: Path, runs_folder: Path | None = None) -> Path:
+    """Where the bank of the data set at `data` is kept."""
+    return (runs_folder or runs()) / "banks" / data.resolve().name
+
+
+def folders_below(root: Path, depth: int = SEARCH_DEPTH) -> Iterator[Path]:
+    """`root` and the folders below it, nearest first, without entering folders of more than 200 entries."""
+    level = [root] if root.is_dir() else []
+    for _ in range(depth + 1):
+        yield from level
+        level = [child for folder in level for child in _subfolders(folder)]
+
+
+def find_data(looks_like: Callable[[Path], bool], named: Path | None = None) -> Path:
+    """The one data set that `looks_like` recognises: the named folder (or below it), else below inputs()."""
+    root = named or inputs()
+    if named and not named.is_dir():
+        raise UserError(f"there is no folder {named}: give the folder of the data set with --data")
+    found = []
+    for folder in folders_below(root):
+        inside_found = any(parent in found for parent in folder.parents)
+        if not inside_found and looks_like(folder):
+            found.append(folder)
+    if not found:
+        raise UserError(
+            f"no data set found below {root}: see input/README.md for what goes there, or name its folder with --data"
+        )
+    if len(found) > 1:
+        listed = ", ".join(str(folder) for folder in found)
+        raise UserError(f"{len(found)} data sets found ({listed}): name one with --data")
+    return found[0]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except PermissionError:
+        return []
+    children = [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return children if len(children) <= 200 else []

@@ -1,0 +1,25 @@
+"""Recipes: one file a system, and the listing of this folder is the registry.
+
+A file holds a value for each variant; a variant is found by its name.
+"""
+
+import importlib
+import pkgutil
+
+from messy_mashup.errors import UserError
+from messy_mashup.recipe import Recipe
+
+
+def names() -> dict[str, Recipe]:
+    """All recipes by name."""
+    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    values = [value for module in modules for value in vars(module).values() if isinstance(value, Recipe)]
+    return {recipe.name: recipe for recipe in values}
+
+
+def load(name: str) -> Recipe:
+    """The recipe of that name."""
+    known = names()
+    if name not in known:
+        raise UserError(f"there is no recipe {name}; there are {', '.join(sorted(known))}")
+    return known[name]

@@ -1,0 +1,103 @@
+"""Metrics over labels (clips,) and logits (clips, classes): what the competition asks, and how sure it is.
+
+Every function raises ValueError with a sentence where shapes disagree, a logit is not finite or there is no clip.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax
+from scipy.special import softmax as scipy_softmax
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+class FoldSpread(NamedTuple):
+    """Macro F1 over folds: `std` is the sample's (n - 1), None where there is only one fold."""
+
+    mean: float
+    std: float | None
+    per_fold: dict[int, float]
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (clips, classes) in float64."""
+    return scipy_softmax(logits.astype(np.float64), axis=1)
+
+
+def macro_f1(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Mean F1 over all classes that the logits have; a class without clips and predictions counts as 0."""
+    _validate(labels, logits)
+    classes = range(logits.shape[1])
+    return float(f1_score(labels, logits.argmax(axis=1), labels=classes, average="macro", zero_division=0))
+
+
+def accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Share of clips whose highest logit is at their label."""
+    _validate(labels, logits)
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Mean negative log-likelihood in nats, taken from the logits, so that it is never clipped."""
+    _validate(labels, logits)
+    return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Counts (classes, classes): rows are the true classes, columns the predicted."""
+    _validate(labels, logits)
+    return confusion_matrix(labels, logits.argmax(axis=1), labels=range(logits.shape[1]))
+
+
+def per_class(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """A row a class: class, precision, recall, f1, clips."""
+    _validate(labels, logits)
+    if len(classes) != logits.shape[1]:
+        raise ValueError(f"{len(classes)} class names for logits of {logits.shape[1]} classes")
+    precision, recall, f1, clips = precision_recall_fscore_support(
+        labels, logits.argmax(axis=1), labels=range(len(classes)), zero_division=0
+    )
+    return pd.DataFrame({"class": list(classes), "precision": precision, "recall": recall, "f1": f1, "clips": clips})
+
+
+def fold_spread(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> FoldSpread:
+    """Macro F1 of every fold's clips, its mean and its standard deviation; `folds` is (clips,)."""
+    _validate(labels, logits)
+    if folds.shape != labels.shape:
+        raise ValueError(f"folds have shape {folds.shape}, labels {labels.shape}: each clip needs one fold")
+    per_fold = {int(fold): macro_f1(labels[folds == fold], logits[folds == fold]) for fold in np.unique(folds)}
+    scores = list(per_fold.values())
+    std = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+    return FoldSpread(float(np.mean(scores)), std, per_fold)
+
+
+def bootstrap_interval(
+    metric: Metric, labels: np.ndarray, logits: np.ndarray, seed: int, repeats: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """The percentile interval of a metric over `repeats` draws of the clips with replacement."""
+    _validate(labels, logits)
+    if repeats < 1 or not 0 < level < 1:
+        raise ValueError(f"a bootstrap needs repeats >= 1 and 0 < level < 1, not {repeats} and {level}")
+    generator = np.random.default_rng(seed)
+    draws = (generator.integers(len(labels), size=len(labels)) for _ in range(repeats))
+    scores = [metric(labels[drawn], logits[drawn]) for drawn in draws]
+    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _validate(labels: np.ndarray, logits: np.ndarray) -> None:
+    if labels.ndim != 1 or logits.ndim != 2 or len(labels) != len(logits):
+        raise ValueError(f"labels {labels.shape} and logits {logits.shape} must be (clips,) and (clips, classes)")
+    if logits.size == 0:
+        raise ValueError("there is no clip to score: labels and logits are empty")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels are {labels.dtype}, they must be whole numbers")
+    if labels.min() < 0 or labels.max() >= logits.shape[1]:
+        raise ValueError(f"labels go from {labels.min()} to {labels.max()}, logits have {logits.shape[1]} classes")
+    if not np.isfinite(logits).all():
+        clips = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+        raise ValueError(f"logits of {len(clips)} clips are not finite, the first at position {clips[0]}")

@@ -1,0 +1,84 @@
+"""What a member's training leaves in its folder, written so that it may be killed at any time.
+
+The state of an epoch is one file (tensors, and in its header the card and the rows of metrics), because two files
+cannot be replaced in one step. It is written last: whatever else an epoch writes is made again, to the same bits,
+when the epoch is done again. Nothing here is ever unpickled.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from messy_mashup.data.folds import ALL
+from messy_mashup.errors import UserError
+from messy_mashup.files import write_whole
+
+RECIPE, STATE, WEIGHTS, BEST = "recipe.json", "state.safetensors", "weights.safetensors", "best.safetensors"
+METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
+CARD = "card"  # the only key of a file's metadata: with several, their order in the file would vary
+
+
+@dataclass(frozen=True)
+class State:
+    """A member after an epoch."""
+
+    card: dict[str, Any]  # what it is made of; a resume compares it
+    rows: list[dict[str, float]]  # of metrics.csv, one an epoch
+    model: dict[str, torch.Tensor]
+    moments: dict[str, torch.Tensor]  # of the optimizer, by "parameter number.name"
+
+
+def fold_name(fold: int) -> str:
+    """The folder of a fold's member within its run."""
+    return "all" if fold == ALL else f"fold{fold}"
+
+
+def save_weights(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, Any]) -> None:
+    """Write tensors as safetensors with the card in the header; the file alone is enough to predict."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with write_whole(path) as temporary:
+        save_file(plain, temporary, metadata={CARD: json.dumps(card, sort_keys=True)})
+
+
+def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors and the card of a file of `save_weights`."""
+    if not path.exists():
+        raise UserError(f"{path} is missing: train that member first")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[CARD])  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is damaged or was not written here ({error}): train that member again") from error
+
+
+def save_state(folder: Path, state: State) -> None:
+    """Write the epoch's metrics, then the state that makes the epoch count."""
+    with write_whole(folder / METRICS) as temporary:
+        pd.DataFrame(state.rows).to_csv(temporary, index=False, lineterminator="\n")
+    tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
+    tensors |= {f"moments.{name}": tensor for name, tensor in state.moments.items()}
+    save_weights(folder / STATE, tensors, {"card": state.card, "rows": state.rows})
+
+
+def load_state(folder: Path, card: dict[str, Any]) -> State | None:
+    """The state to go on from, or None; a run of another recipe, corpus or version in this folder is an error."""
+    if not (folder / STATE).exists():
+        return None
+    tensors, header = load_weights(folder / STATE)
+    different = [key for key in card if header["card"].get(key) != card[key]]
+    if different:
+        raise UserError(
+            f"{folder} was trained with another {' and another '.join(different)}: "
+            "give this run another --name, or remove that folder"
+        )
+    rooms = {
+        room: {name.removeprefix(room): tensor for name, tensor in tensors.items() if name.startswith(room)}
+        for room in ("model.", "moments.")
+    }
+    return State(header["card"], header["rows"], rooms["model."], rooms["moments."])

@@ -1,0 +1,77 @@
+"""A trained member, loaded to predict."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import TypeAdapter, ValidationError
+from tqdm import tqdm
+
+from messy_mashup import models
+from messy_mashup.errors import UserError
+from messy_mashup.recipe import Recipe
+from messy_mashup.scoring import predictions
+from messy_mashup.scoring.predict import Listener, file_log_mel
+from messy_mashup.scoring.predictions import NO_LABEL, Predictions
+from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A member ready to predict, and what its weights' card says it was trained as and on."""
+
+    recipe: Recipe
+    fold: int
+    data: str  # the data set's folder when it was trained
+    plan: str  # digest of the folds and validation mashups
+    listener: Listener
+
+
+def load_member(folder: Path, device: torch.device) -> Trained:
+    """The member whose weights are in `folder`; what does not fit its recipe is named."""
+    path = folder / WEIGHTS
+    tensors, card = load_weights(path)
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(card["recipe"])
+        model = models.build(recipe.backbone, len(card["classes"]))
+        model.load_state_dict(tensors)
+    except (KeyError, ValidationError, RuntimeError) as error:
+        raise UserError(f"{path} does not fit its recipe: {error}") from error
+    spec = models.frame_spec(recipe.backbone)
+    frames = spec.frames_in(recipe.backbone.heard_s)
+    listener = Listener(model.to(device), spec, frames, tuple(card["classes"]), device)
+    return Trained(recipe, card["fold"], card["data"], card["plan"], listener)
+
+
+def score_test(folder: Path, data: Path, clips: pd.DataFrame, device: torch.device) -> Predictions:
+    """A member's logits of the test mashups (columns id, path), from its test.npz where that is of these clips and
+    weights, else scored whole now and written there.
+    """
+    origin = _test_digest(folder, data, clips)
+    path = folder / TEST
+    if path.exists():
+        scored = predictions.load(path)
+        if scored.origin == origin:
+            return scored
+    listener = load_member(folder, device).listener
+    files = tqdm([data / name for name in clips["path"]], desc=f"test mashups by {folder.name}", unit=" clips")
+    logits = listener.logits(file_log_mel(file, listener.spec) for file in files)
+    nowhere = np.full(len(clips), -1)
+    ids, classes = clips["id"].to_numpy(str), np.array(listener.classes)
+    scored = Predictions(ids, classes, logits, nowhere, np.full(len(clips), NO_LABEL), origin)
+    predictions.save(scored, path)
+    return scored
+
+
+def _test_digest(folder: Path, data: Path, clips: pd.DataFrame) -> str:
+    """Of the weights, and of every test clip's id, path and size: dates differ wherever a data set is mounted."""
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise UserError(f"{path} is missing: train that member first, or blend without it")
+    sizes = [(data / name).stat().st_size for name in clips["path"]]
+    listing = [clips["id"].tolist(), clips["path"].tolist(), sizes]
+    return hashlib.sha256(path.read_bytes() + json.dumps(listing).encode()).hexdigest()

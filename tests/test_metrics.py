@@ -1,0 +1,129 @@
+"""Metrics equal their definitions, count every class, and refuse what they cannot score."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from messy_mashup.scoring.metrics import (
+    accuracy,
+    bootstrap_interval,
+    confusion,
+    fold_spread,
+    log_loss,
+    macro_f1,
+    per_class,
+    softmax,
+)
+
+GENRES = ["blues", "jazz", "rock"]
+LABELS = np.array([0, 0, 1, 1, 2, 2])
+PREDICTED = np.array([0, 1, 1, 1, 2, 0])
+LOGITS = np.eye(3, dtype=np.float32)[PREDICTED]
+
+
+def drawn(clips, classes, right, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(classes, size=clips)
+    logits = generator.normal(size=(clips, classes)).astype(np.float32)
+    hit = generator.random(clips) < right
+    logits[hit, labels[hit]] += 20
+    return labels, logits
+
+
+def test_macro_f1_by_hand():
+    assert macro_f1(LABELS, LOGITS) == pytest.approx((1 / 2 + 4 / 5 + 2 / 3) / 3)
+
+
+def test_macro_f1_counts_classes_that_no_clip_has():
+    padded = np.hstack([LOGITS, np.full((6, 1), -9, np.float32)])
+    assert macro_f1(LABELS, padded) == pytest.approx(macro_f1(LABELS, LOGITS) * 3 / 4)
+
+
+def test_accuracy_by_hand():
+    assert accuracy(LABELS, LOGITS) == pytest.approx(4 / 6)
+
+
+def test_log_loss_equals_scikit_learn_s():
+    labels, logits = drawn(200, 5, 0.5)
+    assert log_loss(labels, logits) == pytest.approx(sklearn_log_loss(labels, softmax(logits), labels=range(5)))
+
+
+def test_log_loss_is_not_clipped():
+    assert log_loss(np.array([1]), np.array([[1000.0, 0.0]])) == pytest.approx(1000)
+
+
+def test_softmax_of_large_logits():
+    assert softmax(np.array([[1e4, 1e4]], np.float32)).tolist() == [[0.5, 0.5]]
+
+
+def test_confusion_has_true_rows():
+    assert confusion(LABELS, LOGITS).tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 1]]
+
+
+def test_per_class_names_and_counts():
+    table = per_class(LABELS, LOGITS, GENRES)
+    assert table["class"].tolist() == GENRES
+    assert table["clips"].tolist() == [2, 2, 2]
+    assert table["f1"].mean() == pytest.approx(macro_f1(LABELS, LOGITS))
+    assert table.loc[1, ["precision", "recall"]].tolist() == pytest.approx([2 / 3, 1])
+    with pytest.raises(ValueError, match="2 class names"):
+        per_class(LABELS, LOGITS, GENRES[:2])
+
+
+def test_fold_spread_scores_each_fold_alone():
+    labels, logits = drawn(300, 3, 0.6)
+    folds = np.arange(300) % 3
+    mean, std, each = fold_spread(labels, logits, folds)
+    assert each == {fold: macro_f1(labels[folds == fold], logits[folds == fold]) for fold in range(3)}
+    assert mean == pytest.approx(np.mean(list(each.values())))
+    assert std == pytest.approx(np.std(list(each.values()), ddof=1))
+
+
+def test_one_fold_has_no_spread():
+    assert fold_spread(LABELS, LOGITS, np.zeros(6, int)).std is None
+
+
+def test_bootstrap_interval_is_seeded_and_as_wide_as_the_binomial():
+    labels, logits = drawn(400, 10, 0.8)
+    low, high = bootstrap_interval(accuracy, labels, logits, seed=3)
+    assert (low, high) == bootstrap_interval(accuracy, labels, logits, seed=3)
+    share = accuracy(labels, logits)
+    expected = 2 * 1.96 * np.sqrt(share * (1 - share) / 400)
+    assert low < share < high
+    assert high - low == pytest.approx(expected, rel=0.15)
+
+
+def test_bootstrap_interval_covers_the_truth_as_often_as_it_says():
+    hits = []
+    for seed in range(200):
+        labels, logits = drawn(120, 3, 0.7, seed)
+        low, high = bootstrap_interval(accuracy, labels, logits, seed, repeats=200, level=0.9)
+        hits.append(low <= 0.7 + 0.3 / 3 <= high)
+    assert 0.83 <= np.mean(hits) <= 0.96
+
+
+@pytest.mark.parametrize(
+    ("labels", "logits", "reason"),
+    [
+        (LABELS[:5], LOGITS, r"labels \(5,\) and logits \(6, 3\)"),
+        (LABELS, LABELS, "must be"),
+        (np.zeros(0, int), np.zeros((0, 3)), "empty"),
+        (LABELS + 1, LOGITS, "from 1 to 3"),
+        (LABELS - 1, LOGITS, "from -1 to 1"),
+        (LABELS.astype(float), LOGITS, "whole numbers"),
+        (
+            LABELS,
+            np.where(np.arange(6)[:, None] == 4, np.nan, LOGITS),
+            "1 clips are not finite, the first at position 4",
+        ),
+    ],
+)
+@pytest.mark.parametrize("metric", [macro_f1, accuracy, log_loss, confusion])
+def test_what_cannot_be_scored_is_refused(metric, labels, logits, reason):
+    with pytest.raises(ValueError, match=reason):
+        metric(labels, logits)
+
+
+def test_folds_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="each clip needs one fold"):
+        fold_spread(LABELS, LOGITS, np.zeros(5, int))
