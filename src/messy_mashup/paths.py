@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 SEARCH_DEPTH = 6
+BLEND_POINTER = "blend.json"
 
 
 def in_kernel() -> bool:
@@ -38,6 +39,19 @@ def runs() -> Path:
 def submissions() -> Path:
     """The folder of submission CSVs and their ledger."""
     return home() / "submissions"
+
+
+def find_runs_with_blend() -> Path:
+    """runs/ if a blend is in use there, else the one folder below runs/ or the inputs that holds one."""
+    if (runs() / BLEND_POINTER).is_file():
+        return runs()
+    places = [folder for root in (runs(), inputs()) for folder in folders_below(root, depth=3)]
+    found = [folder for folder in places if (folder / BLEND_POINTER).is_file()]
+    if not found:
+        raise UserError(f"no blend found below {runs()}: train members with train.py, then run blend.py")
+    if len(found) > 1:
+        raise UserError(f"{len(found)} blends found ({', '.join(map(str, found))}): name one with --runs")
+    return found[0]
 
 
 def bank_folder(data: Path, runs_folder: Path | None = None) -> Path:

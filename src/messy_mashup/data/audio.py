@@ -113,3 +113,19 @@ def _resampled(wave: np.ndarray, header: AudioHeader, sample_rate_hz: int) -> np
 
 def _unreadable(path: Path, error: soundfile.LibsndfileError) -> UserError:
     return UserError(f"{path}: cannot be read as audio ({error.error_string.rstrip('.')})")
+
+
+def audio_named(names: list[Path]) -> list[Path]:
+    """Files as they are, folders as the audio below them; UserError for what is not there or holds none."""
+    files = []
+    for name in names:
+        if name.is_dir():
+            below = find_audio(name)
+            if not below:
+                raise UserError(f"{name} holds no audio ({', '.join(sorted(SUFFIXES))}): name another folder or a file")
+            files += below
+        elif name.exists():
+            files.append(name)
+        else:
+            raise UserError(f"there is no file or folder {name}")
+    return files

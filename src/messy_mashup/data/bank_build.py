@@ -76,6 +76,7 @@ def build(corpus_name: str, root: Path, folder: Path, workers: int | None = None
         old = _old_bank(folder, plan)
         if old is not None and old.listing == plan.digest:
             print("nothing has changed since the bank was built")
+            _clear_away(folder)
             if old.skipped:
                 on_broken(old.skipped)
             return old
@@ -88,6 +89,7 @@ def build(corpus_name: str, root: Path, folder: Path, workers: int | None = None
             on_broken(broken)
         _write_index_and_card(plan, partial, measures, broken)
         _take_place(folder)
+        _clear_away(folder)
     return Bank.open(folder)
 
 
@@ -202,11 +204,15 @@ def _refuse_lost_classes(plan: Plan, index: pd.DataFrame) -> None:
 
 def _take_place(folder: Path) -> None:
     """Give the finished partial folder its name; killed at any point in here, the next build does the rest."""
-    outdated = outdated_folder(folder)
-    shutil.rmtree(outdated, ignore_errors=True)
+    shutil.rmtree(outdated_folder(folder), ignore_errors=True)
     if folder.exists():
-        os.replace(folder, outdated)
+        os.replace(folder, outdated_folder(folder))
     os.replace(partial_folder(folder), folder)
-    shutil.rmtree(outdated, ignore_errors=True)
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what only building needed."""
     for name in (PLAN, JOURNAL):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(outdated_folder(folder), ignore_errors=True)
+    shutil.rmtree(partial_folder(folder), ignore_errors=True)

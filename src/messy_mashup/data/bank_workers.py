@@ -14,34 +14,44 @@ from multiprocessing.connection import wait as wait_for_end
 from messy_mashup.data.bank_slot import Measures, Slot, fill
 from messy_mashup.errors import UserError
 
-UNDER_WAY_EACH = 4  # enough that no worker waits for its parent; few, so that memory stays flat
+BATCH = 8  # sending a slot to a worker and back costs about half as much as filling it with a clip of 3 s
+BATCHES_EACH = 3  # enough that no worker waits for its parent; few, so that memory stays flat
+
+Filled = tuple[Slot, Measures | UserError]
 
 
-def filled(slots: Iterable[Slot], workers: int) -> Iterator[tuple[Slot, Measures | UserError]]:
+def filled(slots: Iterable[Slot], workers: int) -> Iterator[Filled]:
     """Fill the slots in parallel; yields each with its measures, or with why its source cannot be used, as it ends."""
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         try:
-            for slot, future in _completed(pool, iter(slots), UNDER_WAY_EACH * workers):
-                error = future.exception()
-                if error is not None and not isinstance(error, UserError):
-                    raise error
-                yield slot, error or future.result()
+            yield from _completed(pool, iter(slots), BATCHES_EACH * workers)
         except BrokenProcessPool as error:
             raise UserError("a worker was killed, perhaps for memory: run again to go on, with --workers 1") from error
 
 
-def _completed(pool: ProcessPoolExecutor, slots: Iterator[Slot], at_once: int) -> Iterator[tuple[Slot, Future]]:
-    under_way: dict[Future, Slot] = {}
+def _completed(pool: ProcessPoolExecutor, slots: Iterator[Slot], at_once: int) -> Iterator[Filled]:
+    under_way: set[Future[list[Filled]]] = set()
     while True:
         with _interrupts_held():
-            for slot in islice(slots, at_once - len(under_way)):
-                under_way[pool.submit(fill, slot)] = slot
+            while len(under_way) < at_once and (batch := list(islice(slots, BATCH))):
+                under_way.add(pool.submit(_fill_batch, batch))
         if not under_way:
             return
-        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
         for future in done:
-            yield under_way.pop(future), future
+            yield from future.result()
+
+
+def _fill_batch(slots: list[Slot]) -> list[Filled]:
+    return [(slot, _fill_or_error(slot)) for slot in slots]
+
+
+def _fill_or_error(slot: Slot) -> Measures | UserError:
+    try:
+        return fill(slot)
+    except UserError as error:
+        return error
 
 
 @contextmanager

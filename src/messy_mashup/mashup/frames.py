@@ -73,11 +73,11 @@ class _Score:
         self.player = player
         self.length = column(mashups.length_s * rate_hz, torch.int64)
 
-        voice = column(mashups.voice_clip, torch.int64)
+        voice = column(mashups.voice_clip, torch.int64)[:, :, None]  # (batch, voices, 1), as all of a voice
         self.voice_begin, self.voice_length = player.clip_begin[voice], player.clip_length[voice]
-        self.voice_offset = column(mashups.voice_offset_s * rate_hz, torch.float64)
-        self.voice_rate = column(mashups.voice_rate, torch.float64)
-        self.voice_gain = column(mashups.voice_gain, torch.float32) * player.clip_scale[voice]
+        self.voice_offset = column(mashups.voice_offset_s * rate_hz, torch.float64)[:, :, None]
+        self.voice_rate = column(mashups.voice_rate, torch.float64)[:, :, None]
+        self.voice_gain = column(mashups.voice_gain, torch.float32)[:, :, None, None] * player.clip_scale[voice][..., None]
 
         clip = column(mashups.burst_clip, torch.int64)
         self.burst_at = column(mashups.burst_at_s * rate_hz, torch.int64)
@@ -107,16 +107,13 @@ class _Score:
         return music_peak, _peak(music)
 
     def _music(self, first: torch.Tensor, size: int) -> torch.Tensor:
+        middle = (first + size / 2)[:, None]
+        start = (self.voice_offset + middle * self.voice_rate - size / 2).round_().long()
+        # Outside its clip a window falls into the bank's guard, which is silent.
+        start = self.voice_begin + torch.minimum(start.clamp_(min=-size), self.voice_length)
         mix = torch.zeros(*first.shape, size, device=first.device)
-        middle = first + size / 2
-        for voice in range(self.voice_begin.shape[1]):
-            begin, length = self.voice_begin[:, voice, None], self.voice_length[:, voice, None]
-            rate, offset = self.voice_rate[:, voice, None], self.voice_offset[:, voice, None]
-            start = (offset + middle * rate - size / 2).round().long()
-            # Outside its clip a window falls into the bank's guard, which is silent.
-            start = begin + torch.minimum(start.clamp(min=-size), length)
-            rows = self._read(start.flatten(), size).view(mix.shape)
-            mix.add_(rows.mul_(self.voice_gain[:, voice, None, None]))
+        for begins, gain in zip(start.unbind(1), self.voice_gain.unbind(1), strict=True):
+            mix.addcmul_(self._read(begins.flatten(), size).view(mix.shape), gain)
         return mix
 
     def _add_bursts(self, mix: torch.Tensor, first: torch.Tensor) -> None:

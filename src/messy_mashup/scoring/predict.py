@@ -1,6 +1,6 @@
 """Whole clips become logits: overlapping windows that cover every frame, the mean of their logits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from messy_mashup.data.audio import read_mono
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import padding_value, wave_log_mel
+from messy_mashup.scoring.metrics import softmax
 
 WINDOWS_AT_ONCE = 64
 
@@ -78,3 +79,17 @@ def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
     if spec.frame_count(len(wave)) == 0:
         raise UserError(f"{path} is shorter than one window of {spec.window} samples: give a longer clip")
     return wave_log_mel(torch.from_numpy(wave / peak), spec)
+
+
+def classify(listeners: Sequence[Listener], files: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray | UserError]]:
+    """Every file's probabilities (classes,), the mean over the listeners, or the sentence that says what is wrong
+    with it. A file is decoded once for each front-end.
+    """
+    for file in files:
+        try:
+            log_mels = {spec: file_log_mel(file, spec) for spec in {listener.spec for listener in listeners}}
+        except UserError as error:
+            yield file, error
+            continue
+        logits = [listener.logits([log_mels[listener.spec]])[0] for listener in listeners]
+        yield file, softmax(np.array(logits)).mean(axis=0)

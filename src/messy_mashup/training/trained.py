@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from messy_mashup import models
+from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.recipe import Recipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predict import Listener, file_log_mel
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
-from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights
+from messy_mashup.training.run_folder import METRICS, OOF, TEST, WEIGHTS, fold_name, load_weights
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,39 @@ class Trained:
     data: str  # the data set's folder when it was trained
     plan: str  # digest of the folds and validation mashups
     listener: Listener
+
+
+def members_of(run: Path) -> list[Path]:
+    """The folders of a run's trained members: its folds, then the member of all songs."""
+    folders = sorted(path.parent for path in run.glob(f"*/{WEIGHTS}"))
+    finished = [folder for folder in folders if is_finished(folder)]
+    if not finished:
+        raise UserError(f"{run} holds no finished member: train one with train.py")
+    unfinished = [folder.name for folder in folders if folder not in finished]
+    if unfinished:
+        raise UserError(f"{run}: {', '.join(unfinished)} is not finished: run train.py again, or remove that folder")
+    return sorted(finished, key=lambda folder: (folder.name == fold_name(ALL), folder.name))
+
+
+def newest_run(runs: Path) -> Path:
+    """The run whose weights were written last."""
+    weights = sorted(runs.glob(f"*/*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime_ns)
+    if not weights:
+        raise UserError(f"{runs} holds no trained member: train one with train.py")
+    return weights[-1].parents[1]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a member's last epoch is done and its held-out fold predicted; its state need not be there."""
+    card = member_card(folder)
+    metrics = folder / METRICS
+    done = metrics.exists() and len(pd.read_csv(metrics)) == card["recipe"]["train"]["epochs"]
+    return done and (card["fold"] == ALL or (folder / OOF).exists())
+
+
+def member_card(folder: Path) -> dict[str, Any]:
+    """What a member's weights say it was made of."""
+    return load_weights(folder / WEIGHTS)[1]
 
 
 def load_member(folder: Path, device: torch.device) -> Trained:

@@ -24,8 +24,8 @@ class Grid:
     def strokes(self, bar: int, rhythm: str, rng: np.random.Generator) -> list[tuple[float, float, Step]]:
         """(beat in the song, beats until the next stroke or the bar's end, step) of one bar of a rhythm."""
         struck = steps(rhythm, self.beats, self.swing, rng)
-        ends = [step.beat for step in struck[1:]] + [float(self.beats)]
-        return [(bar * self.beats + s.beat, end - s.beat, s) for s, end in zip(struck, ends, strict=True)]
+        ends = [step.beat for step in struck][1:] + [float(self.beats)]
+        return [(bar * self.beats + s.beat, end - s.beat, s) for s, end in zip(struck, ends, strict=False)]
 
 
 def _jitter(rng: np.random.Generator) -> float:

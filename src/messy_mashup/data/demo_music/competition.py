@@ -1,7 +1,6 @@
 """Writes a whole competition: stems, noises, test mashups and, in a folder of its own, the true labels."""
 
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,7 +105,9 @@ def _already_complete(root: Path, parameters: Parameters) -> bool:
     for name in (DONE, BEGUN):
         if (root / name).is_file():
             if (root / name).read_text() != _as_json(parameters):
-                raise UserError(f"{root} holds a competition with other parameters ({name}): remove it or name another folder")
+                raise UserError(f"{root} holds a competition of other parameters: remove it or name another folder")
+            for leftover in root.rglob(".*.partial"):  # of a run that was killed
+                leftover.unlink()
             return name == DONE
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f"{root} is not empty and holds no competition made here: name another folder")
@@ -119,8 +120,13 @@ def _as_json(parameters: Parameters) -> str:
     return json.dumps(asdict(parameters), indent=1) + "\n"
 
 
-def _song_folder(root: Path, genre: str, index: int) -> Path:
-    return root / "genres_stems" / genre / f"{genre}.{index:05d}"
+def _stem_file(root: Path, genre: str, index: int, stem: str) -> Path:
+    return root / "genres_stems" / genre / f"{genre}.{index:05d}" / f"{stem}.wav"
+
+
+def _write_wave(path: Path, wave: np.ndarray, rate_hz: int) -> None:
+    with write_whole(path) as temporary:
+        soundfile.write(temporary, wave, rate_hz, "PCM_16", format="WAV")
 
 
 def _missing_songs(root: Path, parameters: Parameters) -> list[tuple]:
@@ -128,17 +134,13 @@ def _missing_songs(root: Path, parameters: Parameters) -> list[tuple]:
         (root, genre, parameters.seed, index, parameters.seconds)
         for genre in parameters.genres
         for index in range(parameters.songs)
-        if not _song_folder(root, genre, index).is_dir()
+        if not all(_stem_file(root, genre, index, stem).is_file() for stem in STEMS)
     ]
 
 
 def _write_song(root: Path, genre: str, seed: int, index: int, seconds: float) -> None:
-    folder = _song_folder(root, genre, index)
-    with write_whole(folder) as temporary:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for stem, wave in song(genre, seed, index, seconds).items():
-            soundfile.write(temporary / f"{stem}.wav", wave, 44_100, "PCM_16")
+    for stem, wave in song(genre, seed, index, seconds).items():
+        _write_wave(_stem_file(root, genre, index, stem), wave, host.RATE_HZ)
 
 
 def _missing_noises(root: Path, table: pd.DataFrame, seed: int) -> list[tuple]:
@@ -148,8 +150,7 @@ def _missing_noises(root: Path, table: pd.DataFrame, seed: int) -> list[tuple]:
 
 
 def _write_noise(path: Path, kind: str, seed: int, number: int) -> None:
-    with write_whole(path) as temporary:
-        soundfile.write(temporary, noise_clip(kind, seed, number), 44_100, "PCM_16", format="WAV")
+    _write_wave(path, noise_clip(kind, seed, number), host.RATE_HZ)
 
 
 def _missing_mashups(root: Path, plans: Iterable[host.MashupPlan], parameters: Parameters) -> list[tuple]:
@@ -160,8 +161,7 @@ def _missing_mashups(root: Path, plans: Iterable[host.MashupPlan], parameters: P
 
 def _write_mashup(path: Path, plan: host.MashupPlan, root: Path, seed: int, seconds: float) -> None:
     wave = host.mix_mashup(plan, root, seed, seconds)
-    with write_whole(path) as temporary:
-        soundfile.write(temporary, np.round(wave * 32767).astype(np.int16), host.MASHUP_HZ, "PCM_16", format="WAV")
+    _write_wave(path, np.round(wave * 32767).astype(np.int16), host.MASHUP_HZ)
 
 
 def _write_tables(root: Path, noises: pd.DataFrame, plans: list[host.MashupPlan], parameters: Parameters) -> None:

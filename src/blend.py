@@ -1,0 +1,62 @@
+"""Average members into a blend, score it on held-out songs, and make it the blend in use.
+
+    python src/blend.py [RUN ...] [--name NAME]
+
+RUN is a folder name below runs/; with none, the run that was trained last is taken, with all its members.
+"""
+
+import argparse
+from pathlib import Path
+
+from messy_mashup import paths
+from messy_mashup.errors import UserError, run_script
+
+
+def main() -> None:
+    """Parse, average, print."""
+    options = _options()
+    from messy_mashup.scoring import ensemble, metrics, plots, predictions
+    from messy_mashup.training.run_folder import OOF
+    from messy_mashup.training.trained import member_card, members_of, newest_run
+
+    runs = [options.runs / name for name in options.run] or [newest_run(options.runs)]
+    folders = {run: members_of(run) for run in runs}
+    oofs = {
+        run.name: [predictions.load(folder / OOF) for folder in members if (folder / OOF).exists()]
+        for run, members in folders.items()
+    }
+    held_out = ensemble.out_of_fold(oofs)
+    spread = ensemble.fold_spread(held_out)
+    members = [folder for members in folders.values() for folder in members]
+    data = {member_card(folder)["data"] for folder in members}
+    if len(data) > 1:
+        raise UserError(f"the members were trained on different data sets: {', '.join(sorted(data))}")
+    name = options.name or "+".join(sorted(oofs))
+    blend = ensemble.Blend(
+        name,
+        tuple(folder.relative_to(options.runs).as_posix() for folder in members),
+        data.pop(),
+        round(spread.mean, 5),
+        spread.std and round(spread.std, 5),
+    )
+    path = ensemble.save_blend(blend, options.runs)
+    predictions.save(held_out, path.with_suffix(".oof.npz"))
+    confusion = metrics.confusion(held_out.label, held_out.logits)
+    plots.confusion_picture(confusion, held_out.classes.tolist(), path.with_suffix(".confusion.png"), f"{name}, held out")
+    low, high = metrics.bootstrap_interval(metrics.macro_f1, held_out.label, held_out.logits, seed=0)
+    each = ", ".join(f"{score:.4f}" for score in spread.per_fold.values())
+    print(f"{len(members)} members, {len(held_out.id)} held-out mashups of {len(spread.per_fold)} folds")
+    print(f"OOF macro F1 {spread.mean:.4f} (folds {each}); 95 % interval of the pooled score {low:.4f} to {high:.4f}")
+    print(f"{path}: the blend in use")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("run", nargs="*", metavar="RUN", help="folder below runs/ (default: the newest run)")
+    parser.add_argument("--name", help="name of the blend (default: its runs')")
+    parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,94 @@
+"""Predict genres with the blend in use.
+
+    python src/infer.py                              every test mashup, to submissions/<utc>_<blend>.csv
+    python src/infer.py FILE_OR_FOLDER ... [--out CSV]   anyone's own wav, flac, mp3 or ogg
+
+Every clip is scored whole: overlapping windows, the mean over windows and members.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from messy_mashup import paths
+from messy_mashup.errors import UserError, run_script
+
+
+def main() -> None:
+    """Parse, then the test set or the user's own files."""
+    options = _options()
+    from messy_mashup.scoring.ensemble import load_blend
+
+    runs = options.runs or paths.find_runs_with_blend()
+    blend = load_blend(runs, options.blend)
+    if options.files:
+        _own_files(options, [runs / member for member in blend.members])
+    else:
+        _test_set(options, runs, blend)
+
+
+def _test_set(options: argparse.Namespace, runs: Path, blend) -> None:
+    from messy_mashup.competition.entry import write_entry
+    from messy_mashup.data import corpora
+    from messy_mashup.scoring.ensemble import average
+    from messy_mashup.training.device import best_device
+    from messy_mashup.training.trained import member_card, score_test
+
+    folders = [runs / member for member in blend.members]
+    recipes = [member_card(folder)["recipe"] for folder in folders]
+    corpus = corpora.load(recipes[0]["corpus"])
+    trained_on = Path(blend.data)
+    named = options.data or (trained_on if corpus.looks_like(trained_on) else None)
+    data = paths.find_data(corpus.looks_like, named)
+    clips = corpus.test_clips(data)
+    scored = average([score_test(folder, data, clips, best_device()) for folder in folders])
+    names = [recipe["name"] for recipe in recipes]
+    path = write_entry(scored, blend, names, data, options.submissions, paths.REPOSITORY, options.note)
+    print(f"{len(clips)} mashups of {data} by {len(folders)} members: {path}")
+
+
+def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:
+    import pandas as pd
+    from tqdm import tqdm
+
+    from messy_mashup.data.audio import audio_named
+    from messy_mashup.files import write_whole
+    from messy_mashup.scoring.predict import classify
+    from messy_mashup.training.device import best_device
+    from messy_mashup.training.trained import load_member
+
+    files = audio_named(options.files)
+    listeners = [load_member(folder, best_device()).listener for folder in folders]
+    classes, rows, broken = listeners[0].classes, [], []
+    for file, result in tqdm(classify(listeners, files), total=len(files), unit=" files", disable=len(files) == 1):
+        if isinstance(result, UserError):
+            broken.append(str(result))
+            continue
+        best = int(result.argmax())
+        tqdm.write(f"{file}: {classes[best]} ({result[best]:.1%})")
+        rows.append([str(file), classes[best], result[best], *result])
+    if options.out and rows:
+        with write_whole(options.out) as temporary:
+            table = pd.DataFrame(rows, columns=["file", "genre", "confidence", *classes])
+            table.to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
+        print(f"{len(rows)} files: {options.out}")
+    for sentence in broken:
+        print(f"error: {sentence}", file=sys.stderr)
+    if broken:
+        sys.exit(2)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="audio; none: the test mashups")
+    parser.add_argument("--out", type=Path, metavar="CSV", help="write the files' genres and probabilities there")
+    parser.add_argument("--blend", help="name of a blend (default: the one in use)")
+    parser.add_argument("--data", type=Path, help="folder of the data set (default: the one the blend was trained on)")
+    parser.add_argument("--runs", type=Path, help="folder of all runs (default: the one that holds a blend)")
+    parser.add_argument("--submissions", type=Path, default=paths.submissions(), help="default: submissions/")
+    parser.add_argument("--note", default="", help="what to remember about this entry, for the ledger")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run_script(main)

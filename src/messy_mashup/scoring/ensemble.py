@@ -1,0 +1,109 @@
+"""Members become a blend: the mean of their probabilities. What made the logits is never asked.
+
+A blend is a JSON file that names its members' folders; `blend.json` beside the runs points to the one in use.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from messy_mashup.errors import UserError
+from messy_mashup.files import write_whole
+from messy_mashup.paths import BLEND_POINTER
+from messy_mashup.scoring import metrics
+from messy_mashup.scoring.metrics import FoldSpread
+from messy_mashup.scoring.predictions import Predictions
+
+BLENDS = "blends"
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The members whose probabilities are averaged, and how their blend did on held-out songs."""
+
+    name: str
+    members: tuple[str, ...]  # folders below `runs`
+    data: str  # the data set's folder when they were trained
+    oof_macro_f1: float  # mean over the folds
+    oof_spread: float | None  # standard deviation over the folds; None for one fold
+
+
+def average(parts: Sequence[Predictions]) -> Predictions:
+    """The mean probability of every clip over the members that predicted it, as logits (log probabilities).
+
+    Members must have the same classes and origin. Clips are sorted by id where members cover different ones.
+    """
+    first = parts[0]
+    for part in parts:
+        if part.classes.tolist() != first.classes.tolist():
+            raise UserError(f"members of different classes: {first.classes.tolist()} and {part.classes.tolist()}")
+    columns = list(range(len(first.classes)))
+    table = pd.concat(
+        pd.DataFrame(metrics.softmax(part.logits)).assign(id=part.id, fold=part.fold, label=part.label)
+        for part in parts
+    )
+    mean = table.groupby("id", sort=False).agg({**dict.fromkeys(columns, "mean"), "fold": "first", "label": "first"})
+    logits = np.log(mean[columns].to_numpy().clip(min=np.finfo(np.float32).tiny)).astype(np.float32)
+    ids, fold, label = mean.index.to_numpy(str), mean["fold"].to_numpy(), mean["label"].to_numpy()
+    return Predictions(ids, first.classes, logits, fold, label, first.origin)
+
+
+def out_of_fold(by_run: dict[str, list[Predictions]]) -> Predictions:
+    """The blend's held-out predictions: every run's folds, averaged over the runs.
+
+    All runs must have predicted the same validation mashups, or the score of their blend would mean nothing.
+    """
+    runs = {name: parts for name, parts in by_run.items() if parts}
+    if not runs:
+        raise UserError("no member has held-out predictions (oof.npz): train a fold of the recipe first")
+    origins = {part.origin for parts in runs.values() for part in parts}
+    if len(origins) > 1:
+        raise UserError("the runs were validated on different mashups (other data, folds or folds.validation)")
+    covered = {name: {int(fold) for part in parts for fold in part.fold} for name, parts in runs.items()}
+    if len(set(map(frozenset, covered.values()))) > 1:
+        told = "; ".join(f"{name}: {sorted(folds)}" for name, folds in covered.items())
+        raise UserError(f"the runs cover different folds ({told}): train the missing ones, or leave a run out")
+    return average([part for parts in runs.values() for part in parts])
+
+
+def fold_spread(held_out: Predictions) -> FoldSpread:
+    """Macro F1 over the folds of a blend's held-out predictions."""
+    return metrics.fold_spread(held_out.label, held_out.logits, held_out.fold)
+
+
+def save_blend(blend: Blend, runs: Path) -> Path:
+    """Write the blend and point to it as the one in use."""
+    path = runs / BLENDS / f"{blend.name}.json"
+    _write_json(path, {**vars(blend), "members": list(blend.members)})
+    _write_json(runs / BLEND_POINTER, {"blend": blend.name})
+    return path
+
+
+def load_blend(runs: Path, name: str | None = None) -> Blend:
+    """The blend of that name below `runs`, or the one in use."""
+    pointer = runs / BLEND_POINTER
+    path = runs / BLENDS / f"{name or _read_json(pointer)['blend']}.json"
+    fields = _read_json(path)
+    try:
+        return Blend(**{**fields, "members": tuple(fields["members"])})
+    except (TypeError, KeyError) as error:
+        raise UserError(f"{path} is not a blend of this version ({error}): run blend.py again") from error
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with write_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run blend.py first") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): run blend.py again") from error
