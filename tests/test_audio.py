@@ -109,3 +109,25 @@ def test_audio_is_found_at_any_depth_in_order(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in find_audio(tmp_path)]
     assert found == sorted([*names, "folder.wav/x.au"])
+
+
+def write_mp3_without_its_length(path: Path, bitrate_mode: str) -> Path:
+    """An MP3 of 20 s, the second half soft, without the first frame, in which encoders note the length."""
+    wave = noise_wave(4, 20, 44_100)
+    wave[len(wave) // 2 :] *= 1e-3
+    soundfile.write(path, wave, 44_100, bitrate_mode=bitrate_mode, compression_level=0.3)
+    content = path.read_bytes()
+    path.write_bytes(content[content.index(content[:2], 4) :])
+    return path
+
+
+def test_mp3_of_constant_bit_rate_without_its_length_is_read(tmp_path: Path) -> None:
+    path = write_mp3_without_its_length(tmp_path / "constant.mp3", "CONSTANT")
+    wave = read_mono(path, RATE_HZ)
+    assert len(wave) == audio_length(path, RATE_HZ) == pytest.approx(20 * RATE_HZ, abs=0.1 * RATE_HZ)
+
+
+def test_mp3_of_variable_bit_rate_without_its_length_is_an_error_not_a_part(tmp_path: Path) -> None:
+    path = write_mp3_without_its_length(tmp_path / "variable.mp3", "VARIABLE")
+    with pytest.raises(UserError, match=r"variable\.mp3: its header does not tell its length"):
+        read_mono(path, RATE_HZ)

@@ -59,6 +59,17 @@ class ResNet34Recipe:
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
+class AugmentRecipe:
+    """What is done to log-mels in training beyond fresh mashups; zero leaves a step out."""
+
+    masks: Annotated[int, Field(ge=0)] = 0  # SpecAugment: of time and of frequency each
+    masked_frames: Share = 0.15  # longest time mask, as a share of what the model hears
+    masked_mels: Share = 0.15
+    equaliser_db: Annotated[float, Field(ge=0)] = 0.0  # standard deviation of a random curve over the bands
+    mixup: Annotated[float, Field(ge=0)] = 0.0  # alpha
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class TrainRecipe:
     """How one member is fitted: AdamW, linear warm-up, cosine to zero."""
 
@@ -91,6 +102,7 @@ class Recipe:
     corpus: str = "messy_mashup"
     mashup: MashupRecipe = MashupRecipe()
     backbone: ResNet34Recipe = ResNet34Recipe()
+    augment: AugmentRecipe = AugmentRecipe()
     train: TrainRecipe = TrainRecipe()
     folds: FoldRecipe = FoldRecipe()
 

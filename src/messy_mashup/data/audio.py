@@ -1,6 +1,8 @@
 """Audio files as mono float32 waves at one sample rate; what cannot be read is an error that names the file."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,10 @@ RIFF_HEADER_BYTES = 8
 # Some writers miscount their own header; streamed files carry a placeholder of 2 GB or more as their length.
 RIFF_TOLERANCE_BYTES = 1024
 RIFF_PLACEHOLDER_BYTES = 0x7FFF0000
+# An MP3 without a length of its own is given one by its first bit rate: off by a frame or two where that is constant,
+# and by far where it is not. Then a part is never decoded; tags at the end are smaller than that.
+MP3_TOLERANCE_FRAMES = 2 * 1152
+MP3_UNREAD_SHARE = 0.1
 
 
 class AudioHeader(NamedTuple):
@@ -33,8 +39,8 @@ def find_audio(folder: Path) -> list[Path]:
 
 def read_header(path: Path) -> AudioHeader:
     """The header of an audio file; UserError where it is no audio, empty, or cut short as far as its size tells."""
-    with _opened(path) as sound:
-        return _checked_header(sound, path)
+    with _opened(path) as (sound, descriptor):
+        return _checked_header(sound, descriptor, path)
 
 
 def resampled_length(header: AudioHeader, sample_rate_hz: int) -> int:
@@ -53,40 +59,52 @@ def read_mono(path: Path, sample_rate_hz: int) -> np.ndarray:
     UserError where the file is no audio, holds no samples, NaN or infinity, or decodes to another length than its
     header claims. Samples beyond full scale, from float files or from resampling, are kept.
     """
-    with _opened(path) as sound:
-        header = _checked_header(sound, path)
+    with _opened(path) as (sound, descriptor):
+        header = _checked_header(sound, descriptor, path)
         wave = _decoded(sound, path)
-    if len(wave) != header.frames:
+        unread_bytes = os.fstat(descriptor).st_size - os.lseek(descriptor, 0, os.SEEK_CUR)
+        estimated = sound.format == "MP3"
+    if estimated and unread_bytes > MP3_UNREAD_SHARE * path.stat().st_size:
+        raise UserError(f"{path}: its header does not tell its length: convert it to wav or flac")
+    if abs(len(wave) - header.frames) > (MP3_TOLERANCE_FRAMES if estimated else 0):
         raise UserError(f"{path}: its header claims {header.frames} samples, {len(wave)} decode: get the file again")
     if not np.isfinite(wave).all():
         raise UserError(f"{path}: holds NaN or infinite samples: write the file again")
-    return _resampled(wave, header, sample_rate_hz)
+    return _fitted(_resampled(wave, header.sample_rate_hz, sample_rate_hz), resampled_length(header, sample_rate_hz))
 
 
-def _opened(path: Path) -> soundfile.SoundFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
+    """The open file and its descriptor, whose position tells how far libsndfile has read."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     try:
-        return soundfile.SoundFile(str(path))
-    except soundfile.LibsndfileError as error:
-        raise _unreadable(path, error) from error
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be opened ({error.strerror})") from error
+    with file:
+        try:
+            sound = soundfile.SoundFile(file.fileno(), closefd=False)
+        except soundfile.LibsndfileError as error:
+            raise _unreadable(path, error) from error
+        with sound:
+            yield sound, file.fileno()
 
 
-def _checked_header(sound: soundfile.SoundFile, path: Path) -> AudioHeader:
+def _checked_header(sound: soundfile.SoundFile, descriptor: int, path: Path) -> AudioHeader:
     if sound.frames == 0:
         raise UserError(f"{path}: holds no samples")
-    missing_bytes = _missing_riff_bytes(path) if sound.format == "WAV" else 0
+    missing_bytes = _missing_riff_bytes(descriptor)
     if missing_bytes:
         raise UserError(f"{path}: is cut short: {missing_bytes} of the bytes that its header claims are missing")
     return AudioHeader(sound.frames, sound.samplerate)
 
 
-def _missing_riff_bytes(path: Path) -> int:
+def _missing_riff_bytes(descriptor: int) -> int:
     """Bytes that a WAV file's header claims and its size denies; libsndfile would read such a file as a shorter one."""
-    with path.open("rb") as file:
-        head = file.read(RIFF_HEADER_BYTES)
+    head = os.pread(descriptor, RIFF_HEADER_BYTES, 0)
     claimed_bytes = int.from_bytes(head[4:8], "little") + RIFF_HEADER_BYTES
-    missing_bytes = claimed_bytes - os.path.getsize(path)
+    missing_bytes = claimed_bytes - os.fstat(descriptor).st_size
     believable = head[:4] == b"RIFF" and claimed_bytes < RIFF_PLACEHOLDER_BYTES
     return missing_bytes if believable and missing_bytes > RIFF_TOLERANCE_BYTES else 0
 
@@ -102,13 +120,13 @@ def _decoded(sound: soundfile.SoundFile, path: Path) -> np.ndarray:
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _resampled(wave: np.ndarray, header: AudioHeader, sample_rate_hz: int) -> np.ndarray:
-    if header.sample_rate_hz == sample_rate_hz:
-        return wave
-    length = resampled_length(header, sample_rate_hz)
-    resampled = soxr.resample(wave, header.sample_rate_hz, sample_rate_hz, quality="HQ")
-    # soxr has returned exactly this many; should another version round otherwise, it is by a sample.
-    return np.pad(resampled[:length], (0, max(0, length - len(resampled)))).astype(np.float32, copy=False)
+def _resampled(wave: np.ndarray, source_hz: int, sample_rate_hz: int) -> np.ndarray:
+    return wave if source_hz == sample_rate_hz else soxr.resample(wave, source_hz, sample_rate_hz, quality="HQ")
+
+
+def _fitted(wave: np.ndarray, length: int) -> np.ndarray:
+    """Cut or padded at its end to the length its header promised: it matters to some MP3s only."""
+    return np.pad(wave[:length], (0, max(0, length - len(wave)))).astype(np.float32, copy=False)
 
 
 def _unreadable(path: Path, error: soundfile.LibsndfileError) -> UserError:

@@ -28,6 +28,8 @@ def filled(slots: Iterable[Slot], workers: int) -> Iterator[Filled]:
             yield from _completed(pool, iter(slots), BATCHES_EACH * workers)
         except BrokenProcessPool as error:
             raise UserError("a worker was killed, perhaps for memory: run again to go on, with --workers 1") from error
+        except OSError as error:
+            raise UserError(f"the bank cannot be written ({error}): make room and run again to go on") from error
 
 
 def _completed(pool: ProcessPoolExecutor, slots: Iterator[Slot], at_once: int) -> Iterator[Filled]:

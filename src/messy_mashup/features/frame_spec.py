@@ -1,5 +1,6 @@
 """What a backbone hears, as a value: how long its windows are and what becomes of them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,10 @@ class FrameSpec:
         if self.centred:
             return 1 + samples // self.hop
         return max(0, 1 + (samples - self.window) // self.hop)
+
+    def decibels(self, decibels: float) -> float:
+        """A level difference in the units of the normalised log-mel."""
+        return decibels / self.divisor * (math.log(10) / 10 if self.log == "natural" else 1.0)
 
     def frames_in(self, seconds: float) -> int:
         """The number of frames that `seconds` hold: what a model that hears so long is fed."""

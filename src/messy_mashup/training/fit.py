@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 from tqdm import tqdm
 
 from messy_mashup import models
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
+from messy_mashup.features import augment
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.arrangement import TRAINING, draw
 from messy_mashup.mashup.frames import MashupPlayer
@@ -126,10 +127,12 @@ class Member:
         log_mel = self.player.log_mel(mashups, self.listener.frames, mashup.burst_level)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(train, epoch * self.steps + step, train.epochs * self.steps)
+        label = torch.from_numpy(mashups.label).to(self.device)
+        target = one_hot(label, len(self.plan.classes)).float()
+        log_mel, target = augment.augmented(log_mel, target, self.recipe.augment, self.listener.spec)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=train.precision == "bfloat16"):
             logits = self.listener.model(log_mel)
-        label = torch.from_numpy(mashups.label).to(self.device)
-        loss = cross_entropy(logits.float(), label, label_smoothing=train.label_smoothing)
+        loss = cross_entropy(logits.float(), target, label_smoothing=train.label_smoothing)
         if not torch.isfinite(loss):
             raise UserError(f"the loss is no longer finite at epoch {epoch + 1}, step {step}: try a lower train.lr")
         self.optimizer.zero_grad()

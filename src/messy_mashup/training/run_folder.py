@@ -43,7 +43,7 @@ def save_weights(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, A
     """Write tensors as safetensors with the card in the header; the file alone is enough to predict."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with write_whole(path) as temporary:
-        save_file(plain, temporary, metadata={CARD: json.dumps(card, sort_keys=True)})
+        save_file(plain, temporary, metadata={CARD: json.dumps(card)})
 
 
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -35,14 +35,14 @@ class Sound:
     bursts: int = 1  # a clap is several bursts of noise, 11 ms apart
 
 
-CYMBAL = (1.0, 1.34, 1.69, 2.17, 2.63, 3.12)
+CYMBAL = (1.0, 1.12, 1.23, 1.34, 1.47, 1.53, 1.69, 1.83, 2.04, 2.17, 2.39, 2.63)
 _ACOUSTIC = {
     "kick": Sound(58, 2.2, 0.025, 0.16, noise=0.15, noise_s=0.012, band_hz=(800, 5000)),
     "snare": Sound(190, 0.4, 0.02, 0.09, (1.0, 1.62), 0.5, 0.55, 0.13, (1200, 8500)),
     "rim": Sound(830, 0, 0.01, 0.025, (1.0, 2.1), 0.7, 0.3, 0.012, (1500, 8000)),
     "hat": Sound(4100, 0, 0.01, 0.03, CYMBAL, 0.12, 0.4, 0.035, (6000, 10500)),
     "open": Sound(3900, 0, 0.01, 0.18, CYMBAL, 0.12, 0.4, 0.22, (5500, 10500)),
-    "ride": Sound(3300, 0, 0.01, 0.5, CYMBAL, 0.22, 0.15, 0.3, (5000, 10500)),
+    "ride": Sound(3300, 0, 0.01, 0.35, CYMBAL, 0.1, 0.25, 0.25, (4500, 10500)),
     "crash": Sound(2700, 0, 0.01, 0.6, CYMBAL, 0.12, 0.6, 0.8, (3000, 10500)),
     "tom": Sound(105, 0.8, 0.05, 0.25, (1.0, 1.5), 0.9, 0.12, 0.05, (500, 4000)),
     "low tom": Sound(78, 0.8, 0.05, 0.3, (1.0, 1.5), 0.9, 0.12, 0.05, (400, 3500)),
@@ -118,8 +118,8 @@ def _body(sound: Sound, pitch: float, ring: float, phases: np.ndarray) -> np.nda
     for number, (partial, phase) in enumerate(zip(sound.partials, phases, strict=True)):
         hz = sound.f0_hz * pitch * partial
         if hz < 0.48 * RATE_HZ:
-            fade = np.exp(-time_s * (1 + 0.5 * number) / (sound.body_s * ring))
-            wave += np.sin(2 * np.pi * (hz * swept_s + phase * (number > 0))) * fade / (1 + 0.4 * number)
+            fade = np.exp(-time_s * (1 + 0.5 * number) / (sound.body_s * ring)) / (1 + 0.3 * number)
+            wave += np.sin(2 * np.pi * (hz * swept_s + phase * (number > 0))) * fade
     return (sound.body * wave * np.minimum(time_s / 0.001, 1)).astype(np.float32)
 
 

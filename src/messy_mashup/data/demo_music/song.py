@@ -132,7 +132,7 @@ def _grid(genre: Genre, tempo_bpm: float, length_s: float, draw: np.random.Gener
 def _silent_bars(genre: Genre, stem: str, bars: int, draw: np.random.Generator) -> np.ndarray:
     """Which bars a stem rests in: whole sections of two or four bars, or the whole song."""
     section = int(draw.choice((2, 4)))
-    rests = draw.random(bars // section + 1) < genre.rests.get(stem, 0.05)
+    rests = draw.random(bars // section + 1) < genre.rests.get(stem, 0.03)
     absent = draw.random() < genre.absent.get(stem, 0.0)
     return np.repeat(rests | absent, section)[:bars]
 
@@ -176,10 +176,10 @@ def _voices(
 
 def _mixes(genre: Genre, draw: np.random.Generator) -> dict[str, mix.Mix]:
     room_s, wet = float(draw.uniform(*genre.room_s)), float(draw.uniform(0.1, 0.5))
-    tilt_db = float(draw.normal(0, 1.5))
-    bumps = tuple(mix.draw_bump(draw, 4.0) for _ in range(2))
+    tilt_db = float(draw.normal(0, 0.8))
+    bumps = tuple(mix.draw_bump(draw, 2.5) for _ in range(2))
     mixes = {}
     for stem in STEMS:
-        level_db = LEVELS_DB[stem] + float(draw.normal(0, 3.0))
+        level_db = LEVELS_DB[stem] + float(draw.normal(0, 2.0))
         mixes[stem] = mix.draw_mix(room_s, tilt_db, bumps, wet * (0.2 if stem == "bass" else 1.0), level_db, draw)
     return mixes

@@ -41,8 +41,8 @@ BLUES = Genre(
         ),
     ),
     (Singing(("x.xx.xx.....", "x..x.xx.x...", "..xx.xx....."), bend=0.5, breath=0.15, rough=0.15, rest=0.45),),
-    rests={"vocals": 0.3},
-    absent={"vocals": 0.1},
+    rests={"vocals": 0.1},
+    absent={"vocals": 0.06},
 )
 
 CLASSICAL = Genre(
@@ -88,8 +88,8 @@ CLASSICAL = Genre(
         ),
     ),
     waltz=0.4,
-    rests={"drums": 0.5, "vocals": 0.3, "bass": 0.15},
-    absent={"drums": 0.5, "vocals": 0.45, "bass": 0.05},
+    rests={"drums": 0.4, "vocals": 0.15, "bass": 0.1},
+    absent={"drums": 0.5, "vocals": 0.4, "bass": 0.04},
     room_s=(0.7, 1.8),
 )
 
@@ -128,8 +128,8 @@ COUNTRY = Genre(
         ),
     ),
     waltz=0.2,
-    rests={"vocals": 0.3, "drums": 0.1},
-    absent={"drums": 0.08},
+    rests={"vocals": 0.1},
+    absent={"drums": 0.03},
 )
 
 DISCO = Genre(
@@ -163,7 +163,7 @@ DISCO = Genre(
         ),
     ),
     (Singing(_SUNG, vibrato_cents=25, breath=0.12, high=3, rest=0.3, harmony=0.5),),
-    rests={"vocals": 0.25},
+    rests={"vocals": 0.1},
 )
 
 HIPHOP = Genre(
@@ -253,8 +253,8 @@ JAZZ = Genre(
         ),
     ),
     waltz=0.12,
-    rests={"vocals": 0.3, "drums": 0.05},
-    absent={"vocals": 0.4, "drums": 0.06},
+    rests={"vocals": 0.1, "drums": 0.05},
+    absent={"vocals": 0.3, "drums": 0.03},
 )
 
 METAL = Genre(
@@ -291,8 +291,8 @@ METAL = Genre(
             harmony=0.1,
         ),
     ),
-    rests={"vocals": 0.35},
-    absent={"vocals": 0.1},
+    rests={"vocals": 0.1},
+    absent={"vocals": 0.06},
 )
 
 POP = Genre(
@@ -347,7 +347,7 @@ REGGAE = Genre(
     ),
     (Tune(("x..x..x.........", "x.x.x.....x....."), ("trumpets", "harmonica", "organ", "saxophone"), rest=0.5, chance=0.5),),
     (Singing(_SUNG, vibrato_cents=18, breath=0.15, bend=0.3, rest=0.4, harmony=0.3),),
-    rests={"vocals": 0.3, "other": 0.05},
+    rests={"vocals": 0.1, "other": 0.05},
 )
 
 ROCK = Genre(
@@ -373,7 +373,7 @@ ROCK = Genre(
     ),
     (Tune(("x.x.x..x..x.....", "x..xx...x.x.....", "xxx.x.x........."), ("crunch guitar", "distorted guitar"), bend=0.5, chance=0.7),),
     (Singing(_SUNG, vibrato_cents=18, breath=0.15, rough=0.3, bend=0.35, rest=0.35, harmony=0.2),),
-    rests={"vocals": 0.3},
+    rests={"vocals": 0.1},
     absent={"vocals": 0.04},
 )
 

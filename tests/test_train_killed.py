@@ -1,0 +1,70 @@
+"""Training that is killed and started again ends in the same bits as training that is not."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+import tiny
+from kill_harness import KillHarness
+from messy_mashup.data import bank_build
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> tuple[Path, Path]:
+    root = tiny.write_tiny_corpus(tmp_path_factory.mktemp("corpus") / "tiny")
+    bank = tmp_path_factory.mktemp("banks") / "tiny"
+    bank_build.build("messy_mashup", root, bank, workers=1)
+    return root, bank
+
+
+@pytest.fixture(scope="module")
+def training(corpus) -> KillHarness:
+    root, bank = corpus
+
+    def arguments(runs: Path) -> list[str]:
+        place = ["--data", str(root), "--bank", str(bank), "--runs", str(runs)]
+        return [tiny.RECIPE, "--folds", "0,all", *place, *tiny.settings()]
+
+    return KillHarness("train.py", arguments, tiny.PRELOAD, ignored=lambda name: name.endswith(".partial"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(training, tmp_path_factory):
+    return training.undisturbed(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_undisturbed_run_leaves_every_file_and_repeats_to_the_bit(training, undisturbed, tmp_path):
+    tree, _, replaces = undisturbed
+    run = tiny.RECIPE
+    left = {"recipe.json", "state.safetensors", "weights.safetensors", "metrics.csv", "learning_curves.png", "test.npz"}
+    assert {f"{run}/fold0/{name}" for name in left | {"best.safetensors", "oof.npz"}} <= tree.keys()
+    assert {f"{run}/all/{name}" for name in left} <= tree.keys()
+    assert f"{run}/all/oof.npz" not in tree
+    assert replaces > 15
+    assert training.undisturbed(tmp_path)[0] == tree
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_killed_at_a_random_moment(training, undisturbed, tmp_path, place):
+    tree, seconds, _ = undisturbed
+    trial = training.killed_after(tmp_path, random.Random(place).uniform(place, place + 1) / 4 * seconds)
+    assert trial.tree == tree, trial.killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_every_replace(training, undisturbed, tmp_path, when):
+    tree, _, replaces = undisturbed
+    for number in range(replaces):
+        trial = training.killed_at_replace(tmp_path / str(number), number, when)
+        assert trial.reached, trial.killed
+        assert trial.tree == tree, trial.killed
+
+
+def test_killed_around_the_replaces_of_the_first_epoch(training, undisturbed, tmp_path):
+    tree = undisturbed[0]
+    for number, when in [(3, "before"), (4, "after"), (5, "before"), (6, "after"), (7, "before")]:
+        trial = training.killed_at_replace(tmp_path / f"{number}{when}", number, when)
+        assert trial.reached, trial.killed
+        assert trial.tree == tree, trial.killed
