@@ -176,8 +176,8 @@ def _voices(
 
 def _mixes(genre: Genre, draw: np.random.Generator) -> dict[str, mix.Mix]:
     room_s, wet = float(draw.uniform(*genre.room_s)), float(draw.uniform(0.1, 0.5))
-    tilt_db = float(draw.normal(0, 0.8))
-    bumps = tuple(mix.draw_bump(draw, 2.5) for _ in range(2))
+    tilt_db = float(draw.normal(0, 0.7))
+    bumps = tuple(mix.draw_bump(draw, 2.0) for _ in range(2))
     mixes = {}
     for stem in STEMS:
         level_db = LEVELS_DB[stem] + float(draw.normal(0, 2.0))
