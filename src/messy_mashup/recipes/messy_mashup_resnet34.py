@@ -24,7 +24,7 @@ mini = replace(
     name="messy_mashup_resnet34_mini",
     mashup=MashupRecipe(length_s=(1.8, 3.0)),
     backbone=ResNet34Recipe(heard_s=1.8, mels=96, hop=200, widths=(32, 64, 128, 256)),
-    augment=AugmentRecipe(masks=2, equaliser_db=4.0, mixup=0.4),
-    train=TrainRecipe(epochs=9, mashups_per_epoch=5120, precision="bfloat16"),
+    augment=AugmentRecipe(masks=1, equaliser_db=3.0),
+    train=TrainRecipe(epochs=8, mashups_per_epoch=5120, precision="bfloat16"),
     folds=FoldRecipe(count=5, validation=MashupRecipe(length_s=(1.8, 3.0))),
 )

@@ -1,4 +1,4 @@
-"""The host's side: test mashups mixed as waveforms with librosa's stretch, apart from the engine that trains on them."""
+"""The host's side: test mashups mixed as waveforms with librosa's stretch, apart from the training engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +64,7 @@ def draw_plan(
 
 def mix_mashup(plan: MashupPlan, root: Path, seed: int, seconds: float) -> np.ndarray:
     """The mashup, (samples,) float32 at MASHUP_HZ, its peak 1."""
-    import soxr
-
+    # At the rate of the written clip from the start: librosa's stretch is half the work there.
     voices = [
         part.gain * _stretched(_load_stem(root, plan, part, stem, seed, seconds), part.rate)
         for part, stem in zip(plan.parts, STEMS, strict=True)
@@ -75,19 +74,25 @@ def mix_mashup(plan: MashupPlan, root: Path, seed: int, seconds: float) -> np.nd
     for burst in plan.bursts:
         noise, _ = soundfile.read(root / "ESC-50-master" / "audio" / burst.file, dtype="float32")
         start = int(burst.position * samples)
-        heard = _to_peak_one(noise)[: samples - start]
+        heard = _resampled(_to_peak_one(noise))[: samples - start]
         music[start : start + len(heard)] += burst.gain * heard
-    return _to_peak_one(soxr.resample(_to_peak_one(music), RATE_HZ, MASHUP_HZ, "HQ"))
+    return _to_peak_one(music)
 
 
 def _load_stem(root: Path, plan: MashupPlan, part: Part, stem: str, seed: int, seconds: float) -> np.ndarray:
-    """One stem as mono: from disk for training songs, freshly rendered for songs that only the test knows."""
+    """One stem as mono at MASHUP_HZ: from disk for training songs, freshly rendered for songs that only the test knows."""
     if part.song >= NEW_SONGS:
         stereo = render(compose(plan.genre, seed, part.song, seconds), stem) / np.float32(32768)
     else:
         song = f"{plan.genre}.{part.song:05d}"
         stereo, _ = soundfile.read(root / "genres_stems" / plan.genre / song / f"{stem}.wav", dtype="float32")
-    return stereo.mean(axis=1)
+    return _resampled(stereo.mean(axis=1))
+
+
+def _resampled(wave: np.ndarray) -> np.ndarray:
+    import soxr
+
+    return soxr.resample(wave, RATE_HZ, MASHUP_HZ, "HQ")
 
 
 def _stretched(wave: np.ndarray, rate: float) -> np.ndarray:

@@ -11,12 +11,13 @@ from messy_mashup.data.demo_music.timbres import Timbre
 RATE_HZ = 22_050  # everything is played at half of the 44.1 kHz that is written, as GTZAN's own recordings were
 TABLE = 4096
 GROUPS = ((1, 2), (3, 6), (7, 40))
-POOL = 1 << 17
+POOL = 1 << 17  # where a note may begin to read its noise; what follows repeats for as long as notes last
+POOL_REPEATS = 6
 
 
 @dataclass(frozen=True)
 class Note:
-    """One note. `noise` is where in the song's noise its breath or pick is read, so that it is the same at any tempo."""
+    """One note. `noise` is where in the song's noise it reads breath or pick, so that they are equal at any tempo."""
 
     onset_beat: float
     length_beats: float
@@ -103,7 +104,7 @@ def _voiced(phase: np.ndarray, timbre: Timbre, tables: np.ndarray, time_s: np.nd
 
 def _breath(note: Note, timbre: Timbre, time_s: np.ndarray, noise_pool: np.ndarray) -> np.ndarray:
     """Noise that stays with held notes (breath, bow) and is a short tick on struck ones (pick, hammer)."""
-    noise = noise_pool[(note.noise + np.arange(len(time_s))) % POOL]
+    noise = noise_pool[note.noise : note.noise + len(time_s)]
     fade_s = timbre.attack_s + 0.012
     return noise * (0.5 * timbre.sustain + np.exp(-time_s / np.float32(fade_s)))
 

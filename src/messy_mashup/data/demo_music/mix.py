@@ -26,13 +26,13 @@ def draw_mix(
     room_s: float, song_tilt_db: float, song_bumps: tuple, wet: float, level_db: float, rng: np.random.Generator
 ) -> Mix:
     """The song's own sound and, on top, the stem's."""
-    bumps = tuple(draw_bump(rng, 2.0) for _ in range(2))
+    bumps = tuple(draw_bump(rng, 1.5) for _ in range(2))
     return Mix(
-        tilt_db=song_tilt_db + float(rng.normal(0, 0.6)),
+        tilt_db=song_tilt_db + float(rng.normal(0, 0.4)),
         bumps=song_bumps + bumps,
         low_cut_hz=float(np.exp(rng.uniform(np.log(20), np.log(60)))),
-        high_cut_hz=float(np.exp(rng.uniform(np.log(6000), np.log(11000)))),
-        wet=wet * float(np.exp(rng.normal(0, 0.6))),
+        high_cut_hz=float(np.exp(rng.uniform(np.log(7000), np.log(11000)))),
+        wet=wet * float(np.exp(rng.normal(0, 0.3))),
         room_s=room_s,
         level_db=level_db,
         room_seed=int(rng.integers(1 << 31)),
@@ -76,7 +76,8 @@ def record(dry: np.ndarray, mix: Mix) -> np.ndarray:
     response = room(mix)
     size = scipy.fft.next_fast_len(dry.shape[1] + response.shape[1] + 4096, real=True)
     spectrum = scipy.fft.rfft(dry, size) * scipy.fft.rfft(response, size)
-    spectrum *= equaliser(mix, np.arange(spectrum.shape[1]) * (RATE_HZ / size))
+    knots_hz = np.geomspace(1.0, RATE_HZ / 2, 2000)
+    spectrum *= np.interp(np.linspace(0, RATE_HZ / 2, spectrum.shape[1]), knots_hz, equaliser(mix, knots_hz))
     return scipy.fft.irfft(spectrum, size)[:, : dry.shape[1]]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from messy_mashup.data.demo_music import arrange, drums, instruments, mix, voice
 from messy_mashup.data.demo_music.arrange import Grid
 from messy_mashup.data.demo_music.genres import STEMS, Genre
-from messy_mashup.data.demo_music.instruments import POOL, RATE_HZ, Note
+from messy_mashup.data.demo_music.instruments import POOL, POOL_REPEATS, RATE_HZ, Note
 from messy_mashup.data.demo_music.styles import GENRES
 from messy_mashup.data.demo_music.theory import parse_progression
 from messy_mashup.data.demo_music.timbres import TIMBRES, Timbre, vary
@@ -89,7 +89,7 @@ def compose(genre_name: str, seed: int, index: int, seconds: float) -> Song:
 
 
 def render(composed: Song, stem: str, tempo_scale: float = 1.0) -> np.ndarray:
-    """One stem, (samples, 2) int16 at 44.1 kHz. Its level is that of the song's own tempo, whatever the tempo played."""
+    """One stem, (samples, 2) int16 at 44.1 kHz, as loud as at the song's own tempo, whatever the tempo played."""
     sounding = mix.record(_dry(composed, stem, tempo_scale), composed.mixes[stem])
     own_tempo = sounding if tempo_scale == 1.0 else mix.record(_dry(composed, stem, 1.0), composed.mixes[stem])
     gain = mix.gain_to_level(own_tempo, composed.mixes[stem].level_db)
@@ -102,10 +102,10 @@ def _dry(composed: Song, stem: str, tempo_scale: float) -> np.ndarray:
     """One stem before equaliser and room, (2, samples) float32 at RATE_HZ."""
     samples = round(composed.seconds / tempo_scale * RATE_HZ)
     beat_s = 60 / (composed.tempo_bpm * tempo_scale)
-    pool = composed.rng(f"noise {stem}").standard_normal(POOL, np.float32)
+    pool = np.tile(composed.rng(f"noise {stem}").standard_normal(POOL, np.float32), POOL_REPEATS)
     if stem == "drums":
         draw, names = composed.rng("kit"), sorted({hit.sound for hit in composed.hits})
-        kit = {name: drums.tune(drums.KITS[composed.kit][name], draw, pool) for name in names}
+        kit = {name: drums.tune(drums.KITS[composed.kit][name], draw, pool[:POOL]) for name in names}
         return np.tile(drums.strike(composed.hits, kit, beat_s, samples), (2, 1))
     if stem == "vocals":
         lines = [voice.sing(line, singer, beat_s, samples, pool) for line, singer in composed.voices]
@@ -175,11 +175,11 @@ def _voices(
 
 
 def _mixes(genre: Genre, draw: np.random.Generator) -> dict[str, mix.Mix]:
-    room_s, wet = float(draw.uniform(*genre.room_s)), float(draw.uniform(0.1, 0.5))
-    tilt_db = float(draw.normal(0, 0.7))
-    bumps = tuple(mix.draw_bump(draw, 2.0) for _ in range(2))
+    room_s, wet = float(draw.uniform(*genre.room_s)), float(draw.uniform(0.15, 0.4))
+    tilt_db = float(draw.normal(0, 0.4))
+    bumps = tuple(mix.draw_bump(draw, 1.5) for _ in range(2))
     mixes = {}
     for stem in STEMS:
-        level_db = LEVELS_DB[stem] + float(draw.normal(0, 2.0))
+        level_db = LEVELS_DB[stem] + float(draw.normal(0, 1.5))
         mixes[stem] = mix.draw_mix(room_s, tilt_db, bumps, wet * (0.2 if stem == "bass" else 1.0), level_db, draw)
     return mixes

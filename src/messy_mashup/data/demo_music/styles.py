@@ -18,17 +18,17 @@ BLUES = Genre(
         "im7 im7 ivm7 im7 bVI7 V7 im7 V7",
     ),
     (
-        Groove({"kick": "x..o..x..o..", "snare": "...X.....X..", "ride": "x.xx.xx.xx.x"}),
+        Groove({"kick": "X..o..X..o..", "snare": "...X.....X..", "hat": "x.xx.xx.xx.x"}),
         Groove({"kick": "x.....x.x...", "snare": "...X.....X..", "hat": "x.xx.xx.xx.x"}),
         Groove({"kick": "x..x..x..x..", "snare": "...X..~..X.~", "hat": "xxxxxxxxxxxx"}),
     ),
     (
-        BassLine("x.xx.xx.xx.x", "1 1 5 5 6 6 5 5", _BASSES),
-        BassLine("x..x..x..x..", "1 3 5 6", _BASSES),
-        BassLine("x..x.xx..x.x", "1 1 8 7 5 1", _BASSES),
+        BassLine("x.xx.xx.xx.x", "1 1 5 5 6 6 5 5", ("finger bass", "pick bass")),
+        BassLine("x..x..x..x..", "1 3 5 6", ("finger bass", "pick bass")),
+        BassLine("x..x.xx..x.x", "1 1 8 7 5 1", ("finger bass", "pick bass")),
     ),
     (
-        Comp("x.xx.xx.xx.x", ("crunch guitar", "clean guitar", "piano"), "shuffle", 0.6, 48, 0.5, 0.7),
+        Comp("x.xx.xx.xx.x", ("crunch guitar", "clean guitar", "piano"), "shuffle", 0.6, 48, 0.5, 0.9),
         Comp("..x..x..x..x", ("piano", "organ", "clean guitar"), gate=0.5, chance=0.5),
         Comp("X...........", ("organ",), "drone", 1.0, 60, 0.3, 0.4),
     ),
@@ -63,7 +63,7 @@ CLASSICAL = Genre(
     ),
     (
         Comp("x.x.x.x.x.x.x.x.", ("piano", "harpsichord", "nylon guitar"), "arpeggio", 1.5, 60, 0.5, 0.6),
-        Comp("x...............", ("violins", "cello section"), "drone", 1.0, 60, 0.4, 0.7),
+        Comp("x...............", ("violins", "cello section"), "drone", 1.0, 60, 0.4, 0.9),
         Comp("xxxxxxxxxxxxxxxx", ("violins", "piano", "harpsichord"), "arpeggio", 0.8, 64, 0.4, 0.35),
     ),
     (
@@ -89,7 +89,7 @@ CLASSICAL = Genre(
     ),
     waltz=0.4,
     rests={"drums": 0.4, "vocals": 0.15, "bass": 0.1},
-    absent={"drums": 0.5, "vocals": 0.4, "bass": 0.04},
+    absent={"drums": 0.5, "vocals": 0.3, "bass": 0.04},
     room_s=(0.7, 1.8),
 )
 
@@ -110,8 +110,8 @@ COUNTRY = Genre(
         BassLine("x.......x...x...", "1 5 ^", _BASSES, 0.8),
     ),
     (
-        Comp("....x.x.....x.x.", ("steel guitar",), "strum", 0.7, 55, 0.5, 0.9),
-        Comp("x.xxx.xxx.xxx.xx", ("banjo", "steel guitar"), "arpeggio", 1.0, 62, 0.5, 0.5),
+        Comp("....x.x.....x.x.", ("steel guitar",), "strum", 0.7, 55, 0.5, 1.0),
+        Comp("x.xxx.xxx.xxx.xx", ("banjo", "steel guitar"), "arpeggio", 1.0, 62, 0.5, 0.7),
         Comp("x...............", ("pedal steel", "violins"), "drone", 1.0, 64, 0.35, 0.4),
     ),
     (
@@ -140,7 +140,7 @@ DISCO = Genre(
     ("im7 im7 ivm7 ivm7", "im7 bVII im7 bVII", "iim7 V7 Imaj7 VI7", "im7 bIIImaj7 bVI bVII", "Imaj7 vim7 iim7 V7"),
     (
         Groove({"kick": "X...X...X...X...", "open": "..x...x...x...x.", "snare": "....x.......x..."}),
-        Groove({"kick": "X...X...X...X...", "hat": "x-x-x-x-x-x-x-x-", "clap": "....x.......x...", "conga": "..o.o.xo..o.x.o."}),
+        Groove({"kick": "X...X...X...X...", "open": "..x...x...x...x.", "clap": "....x.......x...", "conga": "..o.o.xo..o.x.o."}),
         Groove({"kick": "X...X...X...X...", "open": "..x...x...x...x.", "hat": "x..xx..xx..xx..x", "snare": "....x.......x.o."}),
     ),
     (
@@ -149,8 +149,8 @@ DISCO = Genre(
         BassLine("x..x..x.x.x.x.xx", "1 8 7 8 1 3 5 8", ("finger bass", "synth bass"), 0.7),
     ),
     (
-        Comp("x-xx-xx-x-xx-xx-", ("clean guitar",), gate=0.35, register=64, level=0.45, chance=0.75),
-        Comp("x...............", ("violins", "synth pad"), "drone", 1.0, 72, 0.35, 0.7),
+        Comp("x-xx-xx-x-xx-xx-", ("clean guitar",), gate=0.35, register=64, level=0.45, chance=0.95),
+        Comp("x...............", ("violins", "synth pad"), "drone", 1.0, 72, 0.35, 0.85),
         Comp("X.....X...X.....", ("trumpets", "electric piano"), gate=0.35, register=65, chance=0.5),
     ),
     (
@@ -189,7 +189,7 @@ HIPHOP = Genre(
         BassLine("x..x......x..x..", "1 1 7 ^", ("sub bass", "finger bass"), 0.8),
     ),
     (
-        Comp("x.....x.....x...", ("electric piano", "piano", "bells"), gate=0.8, register=62, chance=0.7),
+        Comp("x.....x.....x...", ("electric piano", "piano", "bells"), gate=0.8, register=62, chance=0.85),
         Comp("x...............", ("synth pad", "violins"), "drone", 1.0, 60, 0.3, 0.5),
         Comp("x..x..x.x..x..x.", ("bells", "synth pluck", "piano", "nylon guitar"), "arpeggio", 0.9, 70, 0.4, 0.5),
     ),
@@ -233,7 +233,7 @@ JAZZ = Genre(
         BassLine("x..x..x..x..", "1 8 7 ^", ("upright bass", "finger bass"), 0.9),
     ),
     (
-        Comp("x....x......", ("piano", "clean guitar", "electric piano"), gate=0.4, register=60, chance=0.6),
+        Comp("x....x......", ("piano", "clean guitar", "electric piano"), gate=0.4, register=60, chance=0.8),
         Comp("..x.....x..x", ("piano", "clean guitar"), gate=0.4, register=60, chance=0.6),
         Comp("x..x..x..x..", ("clean guitar", "nylon guitar"), gate=0.5, register=55, level=0.35, chance=0.3),
     ),
@@ -312,7 +312,7 @@ POP = Genre(
         BassLine("x.......x.......", "1 5", ("synth bass", "sub bass"), 1.0),
     ),
     (
-        Comp("x...............", ("synth pad", "piano", "violins"), "drone", 1.0, 64, 0.4, 0.8),
+        Comp("x...............", ("synth pad", "piano", "violins"), "drone", 1.0, 64, 0.4, 0.9),
         Comp("x..x..x.x..x..x.", ("synth pluck", "piano", "bells", "steel guitar"), "arpeggio", 0.9, 68, 0.5, 0.65),
         Comp("x..x..x...x.x...", ("piano", "synth pluck", "steel guitar"), gate=0.7, chance=0.5),
     ),
@@ -342,7 +342,7 @@ REGGAE = Genre(
     ),
     (
         Comp("....X.......X...", ("clean guitar", "organ", "piano"), gate=0.15, register=64, level=0.7, chance=1.0),
-        Comp("..x...x...x...x.", ("organ", "clean guitar"), gate=0.3, register=60, level=0.4, chance=0.6),
+        Comp("..x...x...x...x.", ("organ", "clean guitar"), gate=0.3, register=60, level=0.4, chance=0.8),
         Comp("....X--.....X--.", ("organ", "piano"), gate=0.3, register=60, level=0.4, chance=0.4),
     ),
     (Tune(("x..x..x.........", "x.x.x.....x....."), ("trumpets", "harmonica", "organ", "saxophone"), rest=0.5, chance=0.5),),
@@ -367,7 +367,7 @@ ROCK = Genre(
         BassLine("x.....x.x.......", "1 5 1", ("pick bass", "finger bass"), 0.9),
     ),
     (
-        Comp("X.x.x.x.X.x.x.x.", ("crunch guitar", "distorted guitar"), "power", 0.8, 43, 0.55, 0.75),
+        Comp("X.x.x.x.X.x.x.x.", ("crunch guitar", "distorted guitar"), "power", 0.8, 43, 0.55, 0.9),
         Comp("X..x..x.X..x..x.", _GUITARS, "strum", 0.8, 52, 0.5, 0.6),
         Comp("X...............", ("organ", "crunch guitar"), "drone", 1.0, 55, 0.35, 0.4),
     ),

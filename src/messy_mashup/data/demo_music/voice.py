@@ -141,7 +141,7 @@ def _roughness(
     if not singer.manner.rough:
         return np.zeros_like(source)
     places = (np.arange(len(source)) + np.array([s.noise for s in line])[owner]) % POOL
-    flutter = scipy.signal.sosfilt(scipy.signal.butter(1, 90, fs=RATE_HZ, output="sos"), noise_pool)
+    flutter = scipy.signal.sosfilt(scipy.signal.butter(1, 90, fs=RATE_HZ, output="sos"), noise_pool[:POOL])
     flutter = (flutter / flutter.std()).astype(np.float32)
     return singer.manner.rough * (source * flutter[places] + 0.4 * noise_pool[places])
 
@@ -150,7 +150,8 @@ def _read_noise(line: list[Syllable], starts: np.ndarray, samples: int, noise_po
     """Each syllable's own noise until the next one begins."""
     noise = np.zeros(samples, np.float32)
     for syllable, start, end in zip(line, starts, [*starts[1:], samples], strict=True):
-        noise[start:end] = noise_pool[(syllable.noise + np.arange(max(end - start, 0))) % POOL]
+        fresh = noise_pool[syllable.noise : syllable.noise + max(end - start, 0)]
+        noise[start : start + len(fresh)] = fresh
     return noise
 
 
@@ -183,7 +184,7 @@ def _consonants(line: list[Syllable], starts: np.ndarray, samples: int, noise_po
     bands = {}
     for name, (band_hz, _, _) in kinds.items():
         sections = scipy.signal.butter(2, band_hz, "bandpass", fs=RATE_HZ, output="sos")
-        noise = scipy.signal.sosfilt(sections, noise_pool)
+        noise = np.tile(scipy.signal.sosfilt(sections, noise_pool[:POOL]), 2)
         bands[name] = (noise / noise.std()).astype(np.float32)
     previous = -RATE_HZ
     for syllable, start in zip(line, starts, strict=True):
@@ -196,6 +197,6 @@ def _consonants(line: list[Syllable], starts: np.ndarray, samples: int, noise_po
             begin = start - round((early_s + 0.7 * length_s) * RATE_HZ)
             if begin >= 0:
                 part = wave[begin : begin + len(shape)]
-                part += (shape * bands[name][(syllable.noise + np.arange(len(shape))) % POOL])[: len(part)]
+                part += (shape * bands[name][syllable.noise : syllable.noise + len(shape)])[: len(part)]
         previous = start
     return wave

@@ -1,0 +1,164 @@
+"""Mashups a second on one core: the participants' way against the frame domain, from the same stems in one run.
+
+    python benchmarks/mashups.py [--data DIR] [--mashups 200]
+
+Stems of 30 s from the demo's synthesiser, four voices, all stretched; 10.24 s of log-mel for AST come out.
+The participants' way: librosa.load at 16 kHz, librosa.effects.time_stretch a voice, mix, ASTFeatureExtractor; once with
+whole stems, once with the crop before the stretch. Ours: from the bank, with the time of each piece. The order of both
+is the same: voices, peak, noise burst, peak. Last, the log-mel error of both ways against music that was truly rendered
+at the tempo.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+import numpy as np
+import torch
+
+from messy_mashup.data import bank_build
+from messy_mashup.data.bank import Bank
+from messy_mashup.data.demo_music.competition import write_competition
+from messy_mashup.features.frame_spec import AST_FBANK
+from messy_mashup.features.logmel import log_mel
+from messy_mashup.mashup import frames
+from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
+from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.recipe import MashupRecipe
+from messy_mashup.torchvision_import import import_torchvision
+
+RATE_HZ, HEARD_S, FRAMES = 16_000, 10.24, 1022
+RECIPE = MashupRecipe(stretched=1.0, noisy=1.0, bursts=(1, 1))
+
+
+def main() -> None:
+    """Make the stems, time both ways, print."""
+    options = _options()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        data = options.data or Path(folder) / "data"
+        if not options.data:
+            write_competition(data, genres=("rock", "jazz"), songs=8, seconds=30.0, noises=10, mashups=2)
+        bank = bank_build.build("messy_mashup", data, Path(folder) / "bank")
+        figures = _measure(bank, data, options.mashups)
+    for name, value in figures.items():
+        print(f"{name:<40}{value:>10.3f}")
+    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+
+
+def _measure(bank: Bank, data: Path, count: int) -> dict[str, float]:
+    classes = tuple(sorted(set(bank.index["label"][bank.index["kind"] == "stem"])))
+    pool = Pool.of(bank.index, bank.sample_rate_hz, classes, RECIPE.parts)
+    mashups = draw(pool, RECIPE, (0, 0, 0), 0, count)
+    import_torchvision()
+    from transformers import ASTFeatureExtractor
+
+    extractor = ASTFeatureExtractor(max_length=FRAMES)
+    plain = _Plain(bank, data, extractor)
+    player = MashupPlayer(bank, AST_FBANK)
+    few = range(max(3, count // 25))
+    whole_s = _median_s(lambda row: plain.mashup(mashups, row, plain.whole_voice), few)
+    crop_s = _median_s(lambda row: plain.mashup(mashups, row, plain.cropped_voice), few)
+    ours_s = _median_s(lambda row: player.log_mel(draw(pool, RECIPE, (0, 0, 0), row, 1), FRAMES, "peak"), range(count))
+    return {
+        "participants_whole_mashups_per_s": 1 / whole_s,
+        "participants_crop_first_mashups_per_s": 1 / crop_s,
+        "frame_domain_mashups_per_s": 1 / ours_s,
+        "ratio_to_whole": whole_s / ours_s,
+        "ratio_to_crop_first": crop_s / ours_s,
+        **_pieces(player, pool, mashups),
+    }
+
+
+class _Plain:
+    """Decode, stretch, mix and extract as participants do, from the files."""
+
+    def __init__(self, bank: Bank, data: Path, extractor: Callable) -> None:
+        self.files = [data / path for path in bank.index["path"]]
+        self.extractor = extractor
+
+    def mashup(self, mashups: Arrangements, row: int, voice: Callable[..., np.ndarray]) -> torch.Tensor:
+        gains = mashups.voice_gain[row]
+        waves = [voice(mashups, row, number) for number in range(len(gains))]
+        length = min(map(len, waves))
+        music = sum(gain * wave[:length] for gain, wave in zip(gains, waves, strict=True))
+        music /= np.abs(music).max() or 1
+        noise = self._load(mashups.burst_clip[row, 0])
+        noise *= mashups.burst_gain[row, 0] / (np.abs(noise).max() or 1)
+        at = min(int(mashups.burst_at_s[row, 0] * RATE_HZ), length - 1)
+        music[at : at + len(noise)] += noise[: length - at]
+        music /= np.abs(music).max() or 1
+        begin = int(mashups.heard_at[row] * max(0, length - HEARD_S * RATE_HZ))
+        heard = music[begin : begin + int(HEARD_S * RATE_HZ)].astype(np.float32)
+        return self.extractor(heard, sampling_rate=RATE_HZ, return_tensors="pt").input_values
+
+    def whole_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
+        import librosa
+
+        wave = self._load(mashups.voice_clip[row, voice])
+        return librosa.effects.time_stretch(wave, rate=mashups.voice_rate[row, voice])
+
+    def cropped_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
+        import librosa
+
+        rate = mashups.voice_rate[row, voice]
+        wave = self._load(mashups.voice_clip[row, voice])
+        size = int(HEARD_S * RATE_HZ * rate) + 1
+        begin = int(mashups.heard_at[row] * max(0, len(wave) - size))
+        return librosa.effects.time_stretch(wave[begin : begin + size], rate=rate)
+
+    def _load(self, clip: int) -> np.ndarray:
+        import librosa
+
+        return librosa.load(self.files[clip], sr=RATE_HZ)[0]
+
+
+def _pieces(player: MashupPlayer, pool: Pool, mashups: Arrangements) -> dict[str, float]:
+    """Milliseconds of each piece of a mashup in the frame domain, each measured alone."""
+    rows = range(len(mashups))
+    scores = [frames._Score(player, mashups[row : row + 1], "peak") for row in rows]
+    first = AST_FBANK.first_sample(torch.arange(FRAMES)[None] + 100)
+    windows = scores[0].windows(first, AST_FBANK.window)
+    spectrum = torch.fft.rfft(windows, n=AST_FBANK.fft)
+    power, filters = spectrum.abs().square(), torch.rand(spectrum.shape[-1], AST_FBANK.mels)
+    quiet = replace(mashups, burst_clip=np.full_like(mashups.burst_clip, -1))
+    still = [frames._Score(player, quiet[row : row + 1], "peak") for row in rows]
+    pieces = {
+        "draw": lambda row: draw(pool, RECIPE, (0, 0, 0), row, 1),
+        "peaks_and_tensors": lambda row: frames._Score(player, mashups[row : row + 1], "peak"),
+        "gather_voices": lambda row: still[row].windows(first, AST_FBANK.window),
+        "gather_voices_and_burst": lambda row: scores[row].windows(first, AST_FBANK.window),
+        "log_mel": lambda row: log_mel(windows, AST_FBANK),
+        "of_it_fft": lambda row: torch.fft.rfft(windows, n=AST_FBANK.fft),
+        "of_it_mel": lambda row: power @ filters,
+    }
+    return {f"ms_{name}": 1000 * _median_s(piece, rows) for name, piece in pieces.items()}
+
+
+def _median_s(job: Callable[[int], object], rows: range) -> float:
+    job(rows[0])
+    spent = []
+    for row in rows:
+        begun = time.perf_counter()
+        job(row)
+        spent.append(time.perf_counter() - begun)
+    return statistics.median(spent)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, help="a competition with stems of 30 s (default: made for the occasion)")
+    parser.add_argument("--mashups", type=int, default=200, help="timed in the frame domain; a 25th of it the plain way")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
