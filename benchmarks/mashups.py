@@ -156,7 +156,7 @@ def _median_s(job: Callable[[int], object], rows: range) -> float:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="a competition with stems of 30 s (default: made for the occasion)")
-    parser.add_argument("--mashups", type=int, default=200, help="timed in the frame domain; a 25th of it the plain way")
+    parser.add_argument("--mashups", type=int, default=200, help="timed in the frame domain; a 25th the plain way")
     return parser.parse_args()
 
 

@@ -32,7 +32,7 @@ def _test_set(options: argparse.Namespace, runs: Path, blend) -> None:
     from messy_mashup.data import corpora
     from messy_mashup.scoring.ensemble import average
     from messy_mashup.training.device import best_device
-    from messy_mashup.training.trained import member_card, score_test
+    from messy_mashup.training.trained import TestClips, member_card, score_test
 
     folders = [runs / member for member in blend.members]
     recipes = [member_card(folder)["recipe"] for folder in folders]
@@ -40,11 +40,11 @@ def _test_set(options: argparse.Namespace, runs: Path, blend) -> None:
     trained_on = Path(blend.data)
     named = options.data or (trained_on if corpus.looks_like(trained_on) else None)
     data = paths.find_data(corpus.looks_like, named)
-    clips = corpus.test_clips(data)
-    scored = average([score_test(folder, data, clips, best_device()) for folder in folders])
+    test = TestClips.of(data, corpus.test_clips(data))
+    scored = average([score_test(folder, test, best_device()) for folder in folders])
     names = [recipe["name"] for recipe in recipes]
     path = write_entry(scored, blend, names, data, options.submissions, paths.REPOSITORY, options.note)
-    print(f"{len(clips)} mashups of {data} by {len(folders)} members: {path}")
+    print(f"{len(test.id)} mashups of {data} by {len(folders)} members: {path}")
 
 
 def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:

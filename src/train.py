@@ -25,7 +25,7 @@ def main() -> None:
     from messy_mashup.training.device import best_device
     from messy_mashup.training.fit import fit
     from messy_mashup.training.run_folder import fold_name
-    from messy_mashup.training.trained import score_test
+    from messy_mashup.training.trained import TestClips, score_test
 
     recipe = override(recipes.load(options.recipe), options.set)
     corpus = corpora.load(recipe.corpus)
@@ -35,11 +35,11 @@ def main() -> None:
         raise UserError(complaint)
     plan = open_plan(bank, recipe.folds, options.runs / "folds")
     folds = _fold_numbers(options.folds, recipe.folds.count)
-    clips = corpus.test_clips(data)
+    test = TestClips.of(data, corpus.test_clips(data))
     for fold in folds:
         folder = options.runs / (options.name or recipe.name) / fold_name(fold)
         fit(recipe, bank, plan, fold, folder, best_device())
-        score_test(folder, data, clips, best_device())
+        score_test(folder, test, best_device())
         print(f"{folder}: done")
 
 

@@ -22,9 +22,7 @@ def mixed_plainly(bank, mashup: Arrangements, burst_level: str) -> np.ndarray:
     """One mashup at rate 1, mixed in the order of levels that the design fixes."""
     length = int(mashup.length_s[0] * RATE_HZ)
     music = np.zeros(length)
-    for clip, offset_s, gain in zip(
-        mashup.voice_clip[0], mashup.voice_offset_s[0], mashup.voice_gain[0], strict=True
-    ):
+    for clip, offset_s, gain in zip(mashup.voice_clip[0], mashup.voice_offset_s[0], mashup.voice_gain[0], strict=True):
         start = round(offset_s * RATE_HZ)
         part = bank.wave(clip)[start : start + length]
         music[: len(part)] += gain * part

@@ -20,7 +20,7 @@ import torch
 def import_torchvision() -> None:
     """Make `import torchvision` work from here on, whatever torch it stands beside."""
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise

@@ -77,7 +77,8 @@ class _Score:
         self.voice_begin, self.voice_length = player.clip_begin[voice], player.clip_length[voice]
         self.voice_offset = column(mashups.voice_offset_s * rate_hz, torch.float64)[:, :, None]
         self.voice_rate = column(mashups.voice_rate, torch.float64)[:, :, None]
-        self.voice_gain = column(mashups.voice_gain, torch.float32)[:, :, None, None] * player.clip_scale[voice][..., None]
+        gain = column(mashups.voice_gain, torch.float32)[:, :, None] * player.clip_scale[voice]
+        self.voice_gain = gain[:, :, :, None]
 
         clip = column(mashups.burst_clip, torch.int64)
         self.burst_at = column(mashups.burst_at_s * rate_hz, torch.int64)

@@ -1,5 +1,6 @@
 """Whole clips become logits: overlapping windows that cover every frame, the mean of their logits."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,11 @@ def overlapping_windows(log_mel: torch.Tensor, frames: int, spec: FrameSpec) -> 
 
     A clip shorter than a window is one window, filled with the padding value.
     """
-    missing = frames - len(log_mel)
-    if missing >= 0:
-        return [torch.nn.functional.pad(log_mel, (0, 0, 0, missing), value=padding_value(spec))]
-    count = 1 + -(-(-missing) // max(1, frames // 2))
-    starts = np.linspace(0, -missing, count).round().astype(int)
+    last_start = len(log_mel) - frames
+    if last_start <= 0:
+        return [torch.nn.functional.pad(log_mel, (0, 0, 0, -last_start), value=padding_value(spec))]
+    count = 1 + math.ceil(last_start / max(1, frames // 2))
+    starts = np.linspace(0, last_start, count).round().astype(int)
     return [log_mel[start : start + frames] for start in starts]
 
 

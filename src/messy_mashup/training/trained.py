@@ -82,31 +82,45 @@ def load_member(folder: Path, device: torch.device) -> Trained:
     return Trained(recipe, card["fold"], card["data"], card["plan"], listener)
 
 
-def score_test(folder: Path, data: Path, clips: pd.DataFrame, device: torch.device) -> Predictions:
-    """A member's logits of the test mashups (columns id, path), from its test.npz where that is of these clips and
-    weights, else scored whole now and written there.
+@dataclass(frozen=True)
+class TestClips:
+    """The test mashups of a data set: their ids and files, and a digest of both and of all audio."""
+
+    id: np.ndarray  # (clips,) text
+    files: list[Path]
+    digest: str
+
+    @classmethod
+    def of(cls, data: Path, clips: pd.DataFrame) -> "TestClips":
+        """From columns id and path; every file is read once for the digest."""
+        files = [data / name for name in clips["path"]]
+        digest = hashlib.sha256(json.dumps([clips["id"].tolist(), clips["path"].tolist()]).encode())
+        for file in files:
+            digest.update(_file_digest(file))
+        return cls(clips["id"].to_numpy(str), files, digest.hexdigest())
+
+
+def score_test(folder: Path, test: TestClips, device: torch.device) -> Predictions:
+    """A member's logits of the test mashups, from its test.npz where that is of these clips and weights, else scored
+    whole now and written there.
     """
-    origin = _test_digest(folder, data, clips)
-    path = folder / TEST
+    path, weights = folder / TEST, folder / WEIGHTS
+    if not weights.exists():
+        raise UserError(f"{weights} is missing: train that member first, or blend without it")
+    origin = f"{test.digest} by {_file_digest(weights).hex()}"
     if path.exists():
         scored = predictions.load(path)
         if scored.origin == origin:
             return scored
     listener = load_member(folder, device).listener
-    files = tqdm([data / name for name in clips["path"]], desc=f"test mashups by {folder.name}", unit=" clips")
+    files = tqdm(test.files, desc=f"test mashups by {folder.name}", unit=" clips")
     logits = listener.logits(file_log_mel(file, listener.spec) for file in files)
-    nowhere = np.full(len(clips), -1)
-    ids, classes = clips["id"].to_numpy(str), np.array(listener.classes)
-    scored = Predictions(ids, classes, logits, nowhere, np.full(len(clips), NO_LABEL), origin)
+    fold, label = np.full(len(test.id), -1), np.full(len(test.id), NO_LABEL)
+    scored = Predictions(test.id, np.array(listener.classes), logits, fold, label, origin)
     predictions.save(scored, path)
     return scored
 
 
-def _test_digest(folder: Path, data: Path, clips: pd.DataFrame) -> str:
-    """Of the weights, and of every test clip's id, path and size: dates differ wherever a data set is mounted."""
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise UserError(f"{path} is missing: train that member first, or blend without it")
-    sizes = [(data / name).stat().st_size for name in clips["path"]]
-    listing = [clips["id"].tolist(), clips["path"].tolist(), sizes]
-    return hashlib.sha256(path.read_bytes() + json.dumps(listing).encode()).hexdigest()
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -86,7 +86,7 @@ class DrumVoice:
 
 def tune(sound: Sound, rng: np.random.Generator, white: np.ndarray) -> DrumVoice:
     """This song's own drum of the kind."""
-    pitch, ring, band, mix = np.exp(rng.normal(0, (0.08, 0.18, 0.08, 0.2)))
+    pitch, ring, band, mix = np.exp(rng.normal(0, (0.05, 0.12, 0.05, 0.12)))
     phases = rng.uniform(0, 1, len(sound.partials))
     low_hz, high_hz = sound.band_hz[0] * band, min(sound.band_hz[1] * band, 0.49 * RATE_HZ)
     sections = scipy.signal.butter(2, (low_hz, high_hz), "bandpass", fs=RATE_HZ, output="sos")

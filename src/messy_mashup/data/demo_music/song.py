@@ -13,6 +13,7 @@ from messy_mashup.data.demo_music.styles import GENRES
 from messy_mashup.data.demo_music.theory import parse_progression
 from messy_mashup.data.demo_music.timbres import TIMBRES, Timbre, vary
 
+TONICS = (0, 2, 4, 7, 9)  # C D E G A, the keys of guitars; shared by all genres, so that a key tells nothing
 LEVELS_DB = {"drums": -20.0, "vocals": -20.0, "bass": -21.0, "other": -20.0}
 
 
@@ -65,7 +66,7 @@ def compose(genre_name: str, seed: int, index: int, seconds: float) -> Song:
     tempo_bpm = float(draw.uniform(*genre.tempo_bpm))
     length_s = seconds * float(draw.uniform(0.995, 1.01))
     grid, skipped_beats = _grid(genre, tempo_bpm, length_s, draw)
-    tonic, scale = int(draw.integers(12)), str(draw.choice(genre.scales))
+    tonic, scale = int(draw.choice(TONICS)), str(draw.choice(genre.scales))
     groove = genre.grooves[int(draw.integers(len(genre.grooves)))]
     silent = {stem: _silent_bars(genre, stem, len(grid.bars), rng(f"rests {stem}")) for stem in STEMS}
 

@@ -35,7 +35,7 @@ BLUES = Genre(
     (
         Tune(
             ("x.xx.xx.....", "...x.xx.xx..", "x..x.xx.x..."),
-            ("crunch guitar", "harmonica", "clean guitar"),
+            ("crunch guitar", "harmonica"),
             bend=0.6,
             chance=0.85,
         ),
@@ -69,7 +69,7 @@ CLASSICAL = Genre(
     (
         Tune(
             ("x...x.x.x.......", "x.......x...x...", "x.x.x.x.x...x...", "xxxxxxxxx...x..."),
-            ("violins", "flute", "clarinet", "trumpets", "piano"),
+            ("violins", "flute", "violins", "clarinet"),
             gate=1.0,
             rest=0.1,
             chance=0.95,
@@ -101,8 +101,8 @@ COUNTRY = Genre(
     ("I I IV I I V V7 I", "I IV I V I IV V I", "I V vi IV I V I I", "I I V V IV IV V I"),
     (
         Groove({"kick": "x...o...x...o...", "snare": "--X---X---X---X-"}, ("acoustic", "brushes")),
-        Groove({"kick": "x.......x.......", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."}),
-        Groove({"kick": "x.......x.......", "rim": "....x.......x...", "shaker": "x-x-x-x-x-x-x-x-"}),
+        Groove({"kick": "x.......x.......", "snare": "--X---X---X--~X-"}, ("acoustic", "brushes")),
+        Groove({"kick": "x.......x.......", "snare": "-.X-..X--.X-..X-", "shaker": "x-x-x-x-x-x-x-x-"}),
     ),
     (
         BassLine("x.......x.......", "1 5", _BASSES, 0.8),
@@ -117,7 +117,7 @@ COUNTRY = Genre(
     (
         Tune(
             ("x.x.x...x.x.....", "x...x.x.x.......", "xxx.x.x.x......."),
-            ("fiddle", "pedal steel", "clean guitar", "banjo"),
+            ("fiddle", "pedal steel"),
             bend=0.5,
             chance=0.8,
         ),
@@ -156,7 +156,7 @@ DISCO = Genre(
     (
         Tune(
             ("x.x.x.xxx.......", "xxxxxxxxx.......", "x..x..x.x......."),
-            ("violins", "synth lead", "trumpets", "flute"),
+            ("violins", "trumpets"),
             register=76,
             rest=0.5,
             chance=0.6,
@@ -193,7 +193,7 @@ HIPHOP = Genre(
         Comp("x...............", ("synth pad", "violins"), "drone", 1.0, 60, 0.3, 0.5),
         Comp("x..x..x.x..x..x.", ("bells", "synth pluck", "piano", "nylon guitar"), "arpeggio", 0.9, 70, 0.4, 0.5),
     ),
-    (Tune(("x..x..x.........", "x.....x...x....."), ("synth lead", "flute", "trumpets", "bells"), rest=0.4, chance=0.4),),
+    (Tune(("x..x..x.........", "x.....x...x....."), ("synth lead", "bells"), rest=0.4, chance=0.4),),
     (
         Singing(
             ("x.xxx.xxx.xxx.x.", "xxx.x.xxx.x.xx..", "x.xx.xx.xxx.x...", "..xxx.xxx.xxx.xx"),
@@ -240,7 +240,7 @@ JAZZ = Genre(
     (
         Tune(
             ("x.xx.xx.xx.x", "...x.xx.x...", "x.xx.xx.....", "..x..xx.xx.."),
-            ("saxophone", "trumpets", "piano", "clarinet", "clean guitar"),
+            ("saxophone", "trumpets", "saxophone", "clarinet"),
             register=68,
             bend=0.25,
             rest=0.2,
@@ -302,9 +302,9 @@ POP = Genre(
     ("major", "major pentatonic", "minor"),
     ("I V vi IV", "vi IV I V", "I vi IV V", "IV I V vi", "i bVI bIII bVII"),
     (
-        Groove({"kick": "X.....x.x.......", "clap": "....X.......X...", "hat": "x.x.x.x.x.x.x.x."}, ("machine", "acoustic")),
-        Groove({"kick": "X..x..x.X..x....", "snare": "....X.......X...", "shaker": "xxxxxxxxxxxxxxxx"}, ("machine", "acoustic")),
-        Groove({"kick": "X...X...X...X...", "clap": "....X.......X...", "hat": "x.x.x.x.x.x.xox."}, ("machine",)),
+        Groove({"kick": "X.....x.x.......", "clap": "....X.......X...", "shaker": "x-x-x-x-x-x-x-x-"}, ("machine", "acoustic")),
+        Groove({"kick": "X..x..x.X..x....", "clap": "....X.......X...", "shaker": "xxxxxxxxxxxxxxxx"}, ("machine", "acoustic")),
+        Groove({"kick": "X...X...X...X...", "clap": "....X.......X...", "shaker": "xxxxxxxxxxxxxxxx"}, ("machine",)),
     ),
     (
         BassLine("x..x..x.x..x..x.", "1", ("synth bass", "finger bass"), 0.85),
@@ -341,11 +341,11 @@ REGGAE = Genre(
         BassLine("x.....x.x...x.x.", "1 5 8 5 3", ("finger bass", "sub bass"), 0.7),
     ),
     (
-        Comp("....X.......X...", ("clean guitar", "organ", "piano"), gate=0.15, register=64, level=0.7, chance=1.0),
+        Comp("....X.......X...", ("clean guitar", "organ"), gate=0.15, register=64, level=0.7, chance=1.0),
         Comp("..x...x...x...x.", ("organ", "clean guitar"), gate=0.3, register=60, level=0.4, chance=0.8),
         Comp("....X--.....X--.", ("organ", "piano"), gate=0.3, register=60, level=0.4, chance=0.4),
     ),
-    (Tune(("x..x..x.........", "x.x.x.....x....."), ("trumpets", "harmonica", "organ", "saxophone"), rest=0.5, chance=0.5),),
+    (Tune(("x..x..x.........", "x.x.x.....x....."), ("trumpets", "organ"), rest=0.5, chance=0.5),),
     (Singing(_SUNG, vibrato_cents=18, breath=0.15, bend=0.3, rest=0.4, harmony=0.3),),
     rests={"vocals": 0.1, "other": 0.05},
 )

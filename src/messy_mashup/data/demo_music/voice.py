@@ -43,9 +43,9 @@ class Singer:
 def draw_singer(manner: Singing, rng: np.random.Generator) -> tuple[Singer, int]:
     """A singer and the middle of the range (MIDI)."""
     woman = rng.random() < 0.5
-    throat = (1.16 if woman else 1.0) * float(np.exp(rng.normal(0, 0.05)))
-    register = (64 if woman else 55) + manner.high + int(rng.integers(-3, 4))
-    return Singer(manner, throat, float(rng.uniform(0.7, 1.5)), float(rng.uniform(4.8, 6.4))), round(register)
+    throat = (1.16 if woman else 1.0) * float(np.exp(rng.normal(0, 0.03)))
+    register = (64 if woman else 55) + manner.high + int(rng.integers(-2, 3))
+    return Singer(manner, throat, float(rng.uniform(0.85, 1.25)), float(rng.uniform(4.8, 6.4))), round(register)
 
 
 def sung_line(

@@ -1,0 +1,205 @@
+"""The commands one after another on a tiny corpus, as a user would type them."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import tiny
+from messy_mashup.scoring import predictions
+
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+
+
+def run(script: str, *arguments: object) -> int:
+    """The exit status of a command."""
+    argv, sys.argv = sys.argv, [script, *map(str, arguments)]
+    try:
+        runpy.run_path(str(SOURCES / f"{script}.py"), run_name="__main__")
+    except SystemExit as end:
+        return end.code or 0
+    finally:
+        sys.argv = argv
+    return 0
+
+
+class House:
+    """A data set, its bank, a trained run and a blend."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = tiny.write_tiny_corpus(folder / "tiny")
+        self.runs, self.submissions = folder / "runs", folder / "submissions"
+        self.place = ("--data", self.data, "--runs", self.runs)
+        assert run("build", "--data", self.data, "--bank", self.runs / "banks" / "tiny", "--workers", 1) == 0
+        assert self.train() == 0
+        assert run("blend", "--runs", self.runs, "--name", "tiny") == 0
+
+    def train(self, *more: object) -> int:
+        return run("train", tiny.RECIPE, "--folds", "0,1,all", *self.place, *tiny.settings(), *more)
+
+    def infer(self, *more: object) -> int:
+        return run("infer", "--runs", self.runs, "--submissions", self.submissions, *more)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> House:
+    return House(tmp_path_factory.mktemp("house"))
+
+
+def test_out_of_fold_predictions_are_of_the_plans_mashups(house):
+    (plan,) = (house.runs / "folds").iterdir()
+    validation = pd.read_csv(plan / "validation.csv", dtype={"id": str})
+    for fold in (0, 1):
+        oof = predictions.load(house.runs / tiny.RECIPE / f"fold{fold}" / "oof.npz")
+        rows = validation[validation["fold"] == fold]
+        assert oof.id.tolist() == rows["id"].tolist()
+        assert oof.classes[oof.label].tolist() == rows["label"].tolist()
+
+
+def test_a_finished_run_is_left_as_it_is(house, capfd):
+    folder = house.runs / tiny.RECIPE / "fold0"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert house.train() == 0
+    assert "epoch" not in capfd.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_another_recipe_in_the_same_folder_is_refused(house, capfd):
+    assert house.train("--set", "train.lr=0.5") == 2
+    assert "trained with another recipe" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("no_such_recipe",), "there is no recipe no_such_recipe"),
+        ((tiny.RECIPE, "--folds", "2"), "none of the recipe's folds 0 to 1"),
+        ((tiny.RECIPE, "--set", "train.speed=9"), "no such field"),
+        ((tiny.RECIPE, "--data", "no/such/folder"), "there is no folder"),
+    ],
+)
+def test_train_says_what_is_wrong(house, capfd, arguments, words):
+    assert run("train", *house.place, *arguments) == 2
+    assert words in capfd.readouterr().err
+
+
+def test_the_entry_is_whole_and_has_its_row(house):
+    assert house.infer("--note", "first") == 0
+    ledger = pd.read_csv(house.submissions / "scores.csv", dtype=str, keep_default_na=False)
+    row = ledger.iloc[-1]
+    entry = pd.read_csv(house.submissions / row["file"], dtype=str)
+    sample = pd.read_csv(house.data / "sample_submission.csv", dtype=str)
+    assert entry["id"].tolist() == sample["id"].tolist()
+    assert set(entry["genre"]) <= {"blues", "rock"}
+    assert row["note"] == "first"
+    assert row["recipes"] == tiny.RECIPE
+    assert row["members"].split() == [f"{tiny.RECIPE}/{name}" for name in ("fold0", "fold1", "all")]
+    assert row["public"] == ""
+    blended = predictions.load(house.runs / "blends" / "tiny.oof.npz")
+    assert 0 <= float(row["oof_macro_f1"]) <= 1
+    assert len(blended.id) == 16
+
+
+def test_infer_goes_by_the_audio_and_not_by_what_it_wrote_before(house, tmp_path):
+    """A test mashup that was replaced is scored again."""
+    path = house.runs / tiny.RECIPE / "all" / "test.npz"
+    scored = predictions.load(path)
+    mashup = house.data / "mashups" / "song0001.wav"
+    kept = mashup.read_bytes()
+    length = soundfile.info(mashup).frames
+    soundfile.write(mashup, np.random.default_rng(8).normal(0, 0.2, length), 22_050)
+    assert mashup.stat().st_size == len(kept)
+    assert house.infer() == 0
+    again = predictions.load(path)
+    assert again.origin != scored.origin
+    assert not np.allclose(again.logits[0], scored.logits[0])
+    mashup.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda house: house.data / "mashups" / "song0002.wav", "song0002.wav"),
+        (lambda house: house.runs / tiny.RECIPE / "fold1" / "weights.safetensors", "fold1/weights.safetensors"),
+        (lambda house: house.data / "sample_submission.csv", "sample_submission.csv"),
+    ],
+    ids=["a test mashup", "a member", "the sample"],
+)
+def test_what_is_missing_is_named_and_nothing_is_written(house, capfd, harm, words):
+    path = harm(house)
+    entries = sorted(house.submissions.glob("*.csv"))
+    hidden = path.rename(path.with_suffix(".hidden"))
+    try:
+        assert house.infer() == 2
+    finally:
+        hidden.rename(path)
+    assert words in capfd.readouterr().err
+    assert sorted(house.submissions.glob("*.csv")) == entries
+
+
+def test_a_test_mashup_that_cannot_be_read_stops_the_entry(house, capfd):
+    mashup = house.data / "mashups" / "song0002.wav"
+    kept = mashup.read_bytes()
+    mashup.write_text("text")
+    try:
+        assert house.infer() == 2
+    finally:
+        mashup.write_bytes(kept)
+    assert "song0002.wav" in capfd.readouterr().err
+
+
+def test_own_files_get_a_genre_or_a_sentence(house, tmp_path, capfd):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a.wav", "b.flac", "c.ogg", "d.mp3"):
+        soundfile.write(folder / name, np.random.default_rng(1).normal(0, 0.1, 30_000).clip(-1, 1), 44_100)
+    (folder / "text.wav").write_text("no audio")
+    assert house.infer(folder, "--out", tmp_path / "genres.csv") == 2
+    told = capfd.readouterr()
+    assert "text.wav" in told.err
+    table = pd.read_csv(tmp_path / "genres.csv")
+    assert [Path(name).name for name in table["file"]] == ["a.wav", "b.flac", "c.ogg", "d.mp3"]
+    np.testing.assert_allclose(table[["blues", "rock"]].sum(axis=1), 1, atol=1e-4)
+    np.testing.assert_allclose(table["confidence"], table[["blues", "rock"]].max(axis=1))
+    for file in table["file"]:
+        assert f"{file}: " in told.out
+
+
+def test_own_files_that_are_not_there(house, tmp_path, capfd):
+    assert house.infer(tmp_path / "none.wav") == 2
+    assert "there is no file or folder" in capfd.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert house.infer(tmp_path / "empty") == 2
+    assert "holds no audio" in capfd.readouterr().err
+
+
+def test_a_changed_data_set_needs_a_new_bank(house, capfd):
+    stem = house.data / "genres_stems" / "rock" / "rock.00003" / "bass.wav"
+    kept = stem.read_bytes()
+    soundfile.write(stem, np.zeros(50), 44_100)
+    try:
+        assert house.train() == 2
+    finally:
+        stem.write_bytes(kept)
+    assert "run build.py" in capfd.readouterr().err
+
+
+def test_no_blend_and_no_run(tmp_path, capfd):
+    assert run("blend", "--runs", tmp_path) == 2
+    assert "train one with train.py" in capfd.readouterr().err
+    assert run("infer", "--runs", tmp_path) == 2
+    assert "run blend.py first" in capfd.readouterr().err
+
+
+def test_an_unfinished_member_is_not_blended(house, capfd):
+    run_folder = house.runs / tiny.RECIPE
+    hidden = (run_folder / "fold1" / "oof.npz").rename(run_folder / "fold1" / "hidden")
+    try:
+        assert run("blend", tiny.RECIPE, "--runs", house.runs) == 2
+    finally:
+        hidden.rename(run_folder / "fold1" / "oof.npz")
+    assert "fold1 is not finished" in capfd.readouterr().err
