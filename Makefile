@@ -9,11 +9,12 @@ STAMP := .venv/requirements.txt
 demo: setup
 	$(BIN)/python src/demo.py
 
+# Two processes share the cores; with two threads each they would mostly wait for each other.
 test: setup lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: setup lint
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

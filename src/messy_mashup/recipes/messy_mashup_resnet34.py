@@ -13,7 +13,8 @@ demo = replace(
     name="messy_mashup_resnet34_demo",
     mashup=MashupRecipe(length_s=(4.0, 8.0)),
     backbone=ResNet34Recipe(heard_s=3.0, mels=64, hop=320, widths=(16, 32, 64, 128)),
-    train=TrainRecipe(epochs=6, mashups_per_epoch=2048, lr=2e-3),
+    augment=AugmentRecipe(masks=1, equaliser_db=3.0),
+    train=TrainRecipe(epochs=4, mashups_per_epoch=1536, lr=2e-3),
     folds=FoldRecipe(count=2, validation=MashupRecipe(length_s=(3.0, 8.0))),
 )
 

@@ -21,10 +21,14 @@ class Grid:
         chords = self.bars[bar % len(self.bars)]
         return chords[min(int(beat / self.beats * len(chords)), len(chords) - 1)]
 
+    def bar(self, onset_beat: float) -> int:
+        """The bar that an onset belongs to; players may be a little early."""
+        return int(min(max(onset_beat / self.beats, 0), len(self.bars) - 1))
+
     def strokes(self, bar: int, rhythm: str, rng: np.random.Generator) -> list[tuple[float, float, Step]]:
         """(beat in the song, beats until the next stroke or the bar's end, step) of one bar of a rhythm."""
         struck = steps(rhythm, self.beats, self.swing, rng)
-        ends = [step.beat for step in struck][1:] + [float(self.beats)]
+        ends = [*[step.beat for step in struck][1:], float(self.beats)]
         return [(bar * self.beats + s.beat, end - s.beat, s) for s, end in zip(struck, ends, strict=False)]
 
 

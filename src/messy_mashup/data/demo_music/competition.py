@@ -14,7 +14,7 @@ from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.data.demo_music.noises import CLASSES, noise_clip
 from messy_mashup.data.demo_music.song import song
 from messy_mashup.data.demo_music.styles import GENRES
-from messy_mashup.data.demo_music.work import in_parallel
+from messy_mashup.data.demo_music.work import Crew
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
@@ -50,15 +50,16 @@ def write_competition(
     _check(parameters)
     if _already_complete(root, parameters):
         return
-    in_parallel(_write_song, _missing_songs(root, parameters), workers, "songs")
     table = noise_table(parameters)
-    in_parallel(_write_noise, _missing_noises(root, table, seed), workers, "noise clips")
     plans = plan_mashups(parameters, list(table["filename"]))
-    in_parallel(_write_mashup, _missing_mashups(root, plans, parameters), workers, "test mashups")
+    with Crew(workers) as crew:
+        crew.do(_write_song, _missing_songs(root, parameters), "songs")
+        crew.do(_write_noise, _missing_noises(root, table, seed), "noise clips")
+        crew.do(_write_mashup, _missing_mashups(root, plans, parameters), "test mashups")
     _write_tables(root, table, plans, parameters)
     with write_whole(root / DONE) as temporary:
         temporary.write_text(_as_json(parameters))
-    (root / BEGUN).unlink()
+    (root / BEGUN).unlink(missing_ok=True)
 
 
 def noise_table(parameters: Parameters) -> pd.DataFrame:
@@ -102,14 +103,14 @@ def _check(parameters: Parameters) -> None:
 
 def _already_complete(root: Path, parameters: Parameters) -> bool:
     """Whether all is there; a folder that holds anything else is refused."""
-    for name in (DONE, BEGUN):
-        if (root / name).is_file():
-            if (root / name).read_text() != _as_json(parameters):
-                raise UserError(f"{root} holds a competition of other parameters: remove it or name another folder")
-            for leftover in root.rglob(".*.partial"):  # of a run that was killed
-                leftover.unlink()
-            return name == DONE
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    notes = [root / name for name in (DONE, BEGUN) if (root / name).is_file()]
+    if any(note.read_text() != _as_json(parameters) for note in notes):
+        raise UserError(f"{root} holds a competition of other parameters: remove it or name another folder")
+    if (root / DONE) in notes:
+        return True
+    for leftover in root.rglob(".*.partial"):  # of a run that was killed
+        leftover.unlink()
+    if not notes and root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f"{root} is not empty and holds no competition made here: name another folder")
     with write_whole(root / BEGUN) as temporary:
         temporary.write_text(_as_json(parameters))

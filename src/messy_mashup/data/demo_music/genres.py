@@ -1,7 +1,7 @@
 """What makes a genre here: tempo, meter, swing, harmony, and how each of the four stems is played.
 
-Rhythms are strings over four beats (see `theory.steps`): `X` accent, `x` stroke, `-` soft, `~` soft in half of the bars,
-`o` there in half of the songs, anything else a rest.
+Rhythms are strings over four beats (see `theory.steps`): `X` accent, `x` stroke, `-` soft, `~` soft in half of the
+bars, `o` there in half of the songs, anything else a rest.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,10 @@ class BassLine:
 
 @dataclass(frozen=True)
 class Comp:
-    """Chords in a rhythm. Voicings: block, power (root, fifth, octave), arpeggio, drone (held through the bar)."""
+    """Chords in a rhythm.
+
+    Voicings: block, drone, strum (string after string), arpeggio, power (root, fifth, octave), shuffle (fifth, sixth).
+    """
 
     rhythm: str
     timbres: tuple[str, ...]

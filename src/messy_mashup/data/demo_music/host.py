@@ -80,7 +80,7 @@ def mix_mashup(plan: MashupPlan, root: Path, seed: int, seconds: float) -> np.nd
 
 
 def _load_stem(root: Path, plan: MashupPlan, part: Part, stem: str, seed: int, seconds: float) -> np.ndarray:
-    """One stem as mono at MASHUP_HZ: from disk for training songs, freshly rendered for songs that only the test knows."""
+    """One stem as mono at MASHUP_HZ: from disk, or freshly rendered for songs that only the test knows."""
     if part.song >= NEW_SONGS:
         stereo = render(compose(plan.genre, seed, part.song, seconds), stem) / np.float32(32768)
     else:

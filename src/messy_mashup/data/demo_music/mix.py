@@ -26,9 +26,9 @@ def draw_mix(
     room_s: float, song_tilt_db: float, song_bumps: tuple, wet: float, level_db: float, rng: np.random.Generator
 ) -> Mix:
     """The song's own sound and, on top, the stem's."""
-    bumps = tuple(draw_bump(rng, 1.5) for _ in range(2))
+    bumps = tuple(draw_bump(rng, 1.0) for _ in range(2))
     return Mix(
-        tilt_db=song_tilt_db + float(rng.normal(0, 0.4)),
+        tilt_db=song_tilt_db + float(rng.normal(0, 0.8)),
         bumps=song_bumps + bumps,
         low_cut_hz=float(np.exp(rng.uniform(np.log(20), np.log(60)))),
         high_cut_hz=float(np.exp(rng.uniform(np.log(7000), np.log(11000)))),

@@ -40,7 +40,9 @@ def noise_clip(kind: str, seed: int, index: int) -> np.ndarray:
 
 
 def _band(wave: np.ndarray, low_hz: float, high_hz: float, order: int = 2) -> np.ndarray:
-    return scipy.signal.sosfilt(scipy.signal.butter(order, (low_hz, high_hz), "bandpass", fs=RATE_HZ, output="sos"), wave)
+    return scipy.signal.sosfilt(
+        scipy.signal.butter(order, (low_hz, high_hz), "bandpass", fs=RATE_HZ, output="sos"), wave
+    )
 
 
 def _white(rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +54,9 @@ def _slow(rng: np.random.Generator, knots: int) -> np.ndarray:
     return np.interp(TIME_S, np.linspace(0, SECONDS, knots), rng.random(knots))
 
 
-def _events(rng: np.random.Generator, starts_s: np.ndarray, shape: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
+def _events(
+    rng: np.random.Generator, starts_s: np.ndarray, shape: Callable[[np.random.Generator], np.ndarray]
+) -> np.ndarray:
     """The same kind of event, drawn anew, at several times."""
     wave = np.zeros(SAMPLES)
     for start_s in starts_s:
@@ -94,7 +98,9 @@ def _rain(rng: np.random.Generator) -> np.ndarray:
 
 def _sea_waves(rng: np.random.Generator) -> np.ndarray:
     swell = np.sin(np.pi * (TIME_S / rng.uniform(3, 7) + rng.random())) ** 2
-    return _band(_white(rng), 80, rng.uniform(600, 1500), 1) * (0.2 + swell) + _band(_white(rng), 1500, 9000, 1) * swell**2
+    return (
+        _band(_white(rng), 80, rng.uniform(600, 1500), 1) * (0.2 + swell) + _band(_white(rng), 1500, 9000, 1) * swell**2
+    )
 
 
 def _crackling_fire(rng: np.random.Generator) -> np.ndarray:
@@ -136,7 +142,11 @@ def _footsteps(rng: np.random.Generator) -> np.ndarray:
 
 def _clock_tick(rng: np.random.Generator) -> np.ndarray:
     ring_hz = rng.uniform(1800, 5000)
-    ticks = _events(rng, _regular(rng, rng.choice((0.2, 0.5, 1.0)), 0.0), lambda rng: _burst(rng, 0.004, ring_hz, 2.5 * ring_hz, 0.0003))
+    ticks = _events(
+        rng,
+        _regular(rng, rng.choice((0.2, 0.5, 1.0)), 0.0),
+        lambda rng: _burst(rng, 0.004, ring_hz, 2.5 * ring_hz, 0.0003),
+    )
     return ticks + 0.01 * _white(rng)
 
 

@@ -40,10 +40,6 @@ class Song:
     voices: list[tuple[list[voice.Syllable], voice.Singer]]
     mixes: dict[str, mix.Mix]
 
-    def rng(self, purpose: str) -> np.random.Generator:
-        """A generator that belongs to this song and this purpose alone."""
-        return np.random.default_rng([*self.key, zlib.crc32(purpose.encode())])
-
 
 def song(genre: str, seed: int, index: int, seconds: float, tempo_scale: float = 1.0) -> dict[str, np.ndarray]:
     """The four stems of a song, each (samples, 2) int16 at 44.1 kHz.
@@ -56,36 +52,31 @@ def song(genre: str, seed: int, index: int, seconds: float, tempo_scale: float =
 
 def compose(genre_name: str, seed: int, index: int, seconds: float) -> Song:
     """Draw a song. It depends on nothing but these four."""
-    genre = GENRES[genre_name]
-    key = (seed, zlib.crc32(genre_name.encode()), index)
-
-    def rng(purpose: str) -> np.random.Generator:
-        return np.random.default_rng([*key, zlib.crc32(purpose.encode())])
-
-    draw = rng("song")
+    genre, key = GENRES[genre_name], (seed, zlib.crc32(genre_name.encode()), index)
+    draw = _rng(key, "song")
     tempo_bpm = float(draw.uniform(*genre.tempo_bpm))
     length_s = seconds * float(draw.uniform(0.995, 1.01))
     grid, skipped_beats = _grid(genre, tempo_bpm, length_s, draw)
     tonic, scale = int(draw.choice(TONICS)), str(draw.choice(genre.scales))
     groove = genre.grooves[int(draw.integers(len(genre.grooves)))]
-    silent = {stem: _silent_bars(genre, stem, len(grid.bars), rng(f"rests {stem}")) for stem in STEMS}
 
     def heard(notes: list, stem: str) -> list:
-        kept = [n for n in notes if not silent[stem][min(max(int(n.onset_beat / grid.beats), 0), len(grid.bars) - 1)]]
-        moved = [replace(n, onset_beat=n.onset_beat - skipped_beats) for n in kept]
-        return sorted((n for n in moved if n.onset_beat >= 0), key=lambda n: n.onset_beat)
+        silent = _silent_bars(genre, stem, len(grid.bars), _rng(key, f"rests {stem}"))
+        return _recorded([note for note in notes if not silent[grid.bar(note.onset_beat)]], skipped_beats)
 
-    voices = [(heard(line, "vocals"), singer) for line, singer in _voices(genre, scale, grid, tonic, rng("vocals"))]
+    voices = _voices(genre, scale, grid, tonic, _rng(key, "vocals"))
+    bass = _bass(genre, grid, tonic, _rng(key, "bass"))
+    other = _other(genre, scale, grid, tonic, _rng(key, "other"))
     return Song(
-        key,
-        tempo_bpm,
-        length_s,
-        str(draw.choice(groove.kits)),
-        heard(arrange.drum_hits(groove, grid, rng("drums")), "drums"),
-        [replace(layer, notes=heard(layer.notes, "bass")) for layer in _bass(genre, grid, tonic, rng("bass"))],
-        [replace(layer, notes=heard(layer.notes, "other")) for layer in _other(genre, scale, grid, tonic, rng("other"))],
-        voices,
-        _mixes(genre, rng("mix")),
+        key=key,
+        tempo_bpm=tempo_bpm,
+        seconds=length_s,
+        kit=str(draw.choice(groove.kits)),
+        hits=heard(arrange.drum_hits(groove, grid, _rng(key, "drums")), "drums"),
+        bass=[replace(layer, notes=heard(layer.notes, "bass")) for layer in bass],
+        other=[replace(layer, notes=heard(layer.notes, "other")) for layer in other],
+        voices=[(heard(line, "vocals"), singer) for line, singer in voices],
+        mixes=_mixes(genre, _rng(key, "mix")),
     )
 
 
@@ -103,9 +94,9 @@ def _dry(composed: Song, stem: str, tempo_scale: float) -> np.ndarray:
     """One stem before equaliser and room, (2, samples) float32 at RATE_HZ."""
     samples = round(composed.seconds / tempo_scale * RATE_HZ)
     beat_s = 60 / (composed.tempo_bpm * tempo_scale)
-    pool = np.tile(composed.rng(f"noise {stem}").standard_normal(POOL, np.float32), POOL_REPEATS)
+    pool = np.tile(_rng(composed.key, f"noise {stem}").standard_normal(POOL, np.float32), POOL_REPEATS)
     if stem == "drums":
-        draw, names = composed.rng("kit"), sorted({hit.sound for hit in composed.hits})
+        draw, names = _rng(composed.key, "kit"), sorted({hit.sound for hit in composed.hits})
         kit = {name: drums.tune(drums.KITS[composed.kit][name], draw, pool[:POOL]) for name in names}
         return np.tile(drums.strike(composed.hits, kit, beat_s, samples), (2, 1))
     if stem == "vocals":
@@ -117,6 +108,23 @@ def _dry(composed: Song, stem: str, tempo_scale: float) -> np.ndarray:
         angle = (layer.pan + 1) * np.pi / 4
         stereo += np.array([[np.cos(angle)], [np.sin(angle)]], np.float32) * mono
     return stereo
+
+
+def _rng(key: tuple[int, int, int], purpose: str) -> np.random.Generator:
+    """A generator that belongs to one song and one purpose alone."""
+    return np.random.default_rng([*key, zlib.crc32(purpose.encode())])
+
+
+def _recorded(notes: list, skipped_beats: float) -> list:
+    """Notes by onset from where the recording begins; long notes that sound already are cut there."""
+    kept = []
+    for note in notes:
+        onset = note.onset_beat - skipped_beats
+        if onset >= 0:
+            kept.append(replace(note, onset_beat=onset))
+        elif isinstance(note, Note) and note.length_beats + onset > 0.5:
+            kept.append(replace(note, onset_beat=0.0, length_beats=note.length_beats + onset))
+    return sorted(kept, key=lambda note: note.onset_beat)
 
 
 def _grid(genre: Genre, tempo_bpm: float, length_s: float, draw: np.random.Generator) -> tuple[Grid, float]:
@@ -178,9 +186,9 @@ def _voices(
 def _mixes(genre: Genre, draw: np.random.Generator) -> dict[str, mix.Mix]:
     room_s, wet = float(draw.uniform(*genre.room_s)), float(draw.uniform(0.15, 0.4))
     tilt_db = float(draw.normal(0, 0.4))
-    bumps = tuple(mix.draw_bump(draw, 1.5) for _ in range(2))
+    bumps = tuple(mix.draw_bump(draw, 1.0) for _ in range(2))
     mixes = {}
     for stem in STEMS:
-        level_db = LEVELS_DB[stem] + float(draw.normal(0, 1.5))
+        level_db = LEVELS_DB[stem] + float(draw.normal(0, 2.0))
         mixes[stem] = mix.draw_mix(room_s, tilt_db, bumps, wet * (0.2 if stem == "bass" else 1.0), level_db, draw)
     return mixes

@@ -44,7 +44,7 @@ class Chord:
 
 @dataclass(frozen=True)
 class Step:
-    """One struck step of a rhythm: where in the bar (beats), how long the grid's step is (beats), how loud, its mark."""
+    """One struck step of a rhythm: where in the bar it falls, how long the grid's step is, how loud, and its mark."""
 
     beat: float
     length_beats: float

@@ -50,9 +50,7 @@ TIMBRES = {
         vibrato_hz=5.6,
         noise=0.05,
     ),
-    "fiddle": Timbre(
-        slope=0.8, body_hz=2600, attack_s=0.035, sustain=0.95, vibrato_cents=16, vibrato_hz=6, noise=0.08
-    ),
+    "fiddle": Timbre(slope=0.8, body_hz=2600, attack_s=0.035, sustain=0.95, vibrato_cents=16, vibrato_hz=6, noise=0.08),
     "flute": Timbre(slope=2.4, attack_s=0.05, sustain=0.95, vibrato_cents=12, noise=0.12, release_s=0.1),
     "clarinet": Timbre(slope=1.3, even=0.15, attack_s=0.03, sustain=0.95, noise=0.03, release_s=0.08),
     "saxophone": Timbre(

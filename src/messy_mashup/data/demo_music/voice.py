@@ -80,10 +80,12 @@ def sing(line: list[Syllable], singer: Singer, beat_s: float, samples: int, nois
     if not line:
         return np.zeros(samples, np.float32)
     owner = np.maximum(np.searchsorted(starts, np.arange(samples), side="right") - 1, 0)
-    since_s = ((np.arange(samples) - starts[owner]) / RATE_HZ).astype(np.float32)
+    since = np.arange(samples) - starts[owner]
+    since_s = (since / RATE_HZ).astype(np.float32)
     loudness = _loudness(line, starts, beat_s, samples)
     source = _source(line, owner, since_s, singer, beat_s)
-    source = (source + _roughness(source, owner, line, singer, noise_pool)) * loudness
+    places = (since + np.array([syllable.noise for syllable in line])[owner]) % POOL
+    source = (source + _roughness(source, places, singer, noise_pool)) * loudness
     source += singer.manner.breath * _read_noise(line, starts, samples, noise_pool) * loudness
     wave = _through_vowels(source, np.array([s.vowel for s in line]), owner, singer)
     if singer.manner.rough:
@@ -118,9 +120,7 @@ def _pitch_hz(
     return midi_to_hz(midi + late * np.sin(2 * np.pi * singer.vibrato_hz * since_s))
 
 
-def _source(
-    line: list[Syllable], owner: np.ndarray, since_s: np.ndarray, singer: Singer, beat_s: float
-) -> np.ndarray:
+def _source(line: list[Syllable], owner: np.ndarray, since_s: np.ndarray, singer: Singer, beat_s: float) -> np.ndarray:
     """A pulse train at the line's pitch, from one table for each octave so that nothing folds back."""
     hz = _pitch_hz(line, owner, since_s, singer, beat_s)
     octave = np.clip(np.log2(hz / 55).astype(np.int32), 0, 4)
@@ -134,13 +134,10 @@ def _source(
     return tables[octave, (phase * TABLE).astype(np.int64) & (TABLE - 1)]
 
 
-def _roughness(
-    source: np.ndarray, owner: np.ndarray, line: list[Syllable], singer: Singer, noise_pool: np.ndarray
-) -> np.ndarray:
-    """Growl: the source flutters with low noise."""
+def _roughness(source: np.ndarray, places: np.ndarray, singer: Singer, noise_pool: np.ndarray) -> np.ndarray:
+    """Growl: the source flutters with low noise, read at each syllable's own places."""
     if not singer.manner.rough:
         return np.zeros_like(source)
-    places = (np.arange(len(source)) + np.array([s.noise for s in line])[owner]) % POOL
     flutter = scipy.signal.sosfilt(scipy.signal.butter(1, 90, fs=RATE_HZ, output="sos"), noise_pool[:POOL])
     flutter = (flutter / flutter.std()).astype(np.float32)
     return singer.manner.rough * (source * flutter[places] + 0.4 * noise_pool[places])

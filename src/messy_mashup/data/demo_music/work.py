@@ -1,4 +1,4 @@
-"""Many independent jobs on all cores, with a progress bar and a short queue, so memory does not grow with their number."""
+"""Many independent jobs on all cores, with a progress bar and a short queue, so that memory stays flat."""
 
 import multiprocessing
 import os
@@ -10,14 +10,29 @@ from itertools import islice
 from tqdm import tqdm
 
 
-def in_parallel(job: Callable[..., None], arguments: list[tuple], workers: int | None, title: str) -> None:
-    """Call `job(*arguments)` for all of them; one worker means this very process."""
-    workers = min(workers or os.cpu_count() or 1, len(arguments))
-    if not arguments:
-        return
-    with tqdm(total=len(arguments), desc=title) as bar:
-        for _ in _serial(job, arguments) if workers == 1 else _pooled(job, arguments, workers):
-            bar.update()
+class Crew:
+    """Workers for several rounds of jobs; one worker means this very process."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Crew":
+        if self.workers > 1:
+            # Spawned, not forked: a forked child would inherit the caller's threads (torch, BLAS) half-locked.
+            context = multiprocessing.get_context("spawn")
+            self.pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool:
+            self.pool.shutdown(cancel_futures=True)
+
+    def do(self, job: Callable[..., None], arguments: list[tuple], title: str) -> None:
+        """Call `job(*each)` for each of the arguments, and wait for all."""
+        calls = _serial(job, arguments) if self.pool is None else _pooled(self.pool, job, arguments, 2 * self.workers)
+        for _ in tqdm(calls, title, len(arguments), disable=not arguments):
+            pass
 
 
 def _serial(job: Callable[..., None], arguments: list[tuple]) -> Iterator[None]:
@@ -25,21 +40,14 @@ def _serial(job: Callable[..., None], arguments: list[tuple]) -> Iterator[None]:
         yield job(*each)
 
 
-def _pooled(job: Callable[..., None], arguments: list[tuple], workers: int) -> Iterator[None]:
-    # Spawned, not forked: the caller may have threads (torch, BLAS) that a forked child would inherit half-locked.
-    context = multiprocessing.get_context("spawn")
+def _pooled(pool: ProcessPoolExecutor, job: Callable[..., None], arguments: list[tuple], queued: int) -> Iterator[None]:
     waiting = iter(arguments)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-        under_way = {pool.submit(job, *each) for each in islice(waiting, 2 * workers)}
-        try:
-            while under_way:
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                under_way |= {pool.submit(job, *each) for each in islice(waiting, len(done))}
-                for future in done:
-                    yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    under_way = {pool.submit(job, *each) for each in islice(waiting, queued)}
+    while under_way:
+        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        under_way |= {pool.submit(job, *each) for each in islice(waiting, len(done))}
+        for future in done:
+            yield future.result()
 
 
 def _end_with_parent() -> None:
