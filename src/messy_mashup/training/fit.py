@@ -39,8 +39,8 @@ def fit(recipe: Recipe, bank: Bank, plan: Plan, fold: int, folder: Path, device:
         temporary.write_text(to_json(recipe))
     for epoch in range(len(rows), recipe.train.epochs):
         rows = [*rows, member.epoch(epoch)]
+        plots.learning_curves(pd.DataFrame(rows), folder / run_folder.CURVES)
         member.save(folder, rows)
-    plots.learning_curves(pd.DataFrame(rows), folder / run_folder.CURVES)
     if fold != ALL and not (folder / run_folder.OOF).exists():
         predictions.save(member.held_out(), folder / run_folder.OOF)
 

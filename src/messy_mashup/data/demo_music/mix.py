@@ -28,7 +28,7 @@ def draw_mix(
     """The song's own sound and, on top, the stem's."""
     bumps = tuple(draw_bump(rng, 1.0) for _ in range(2))
     return Mix(
-        tilt_db=song_tilt_db + float(rng.normal(0, 0.8)),
+        tilt_db=song_tilt_db + float(rng.normal(0, 0.5)),
         bumps=song_bumps + bumps,
         low_cut_hz=float(np.exp(rng.uniform(np.log(20), np.log(60)))),
         high_cut_hz=float(np.exp(rng.uniform(np.log(7000), np.log(11000)))),

@@ -189,6 +189,6 @@ def _mixes(genre: Genre, draw: np.random.Generator) -> dict[str, mix.Mix]:
     bumps = tuple(mix.draw_bump(draw, 1.0) for _ in range(2))
     mixes = {}
     for stem in STEMS:
-        level_db = LEVELS_DB[stem] + float(draw.normal(0, 2.0))
+        level_db = LEVELS_DB[stem] + float(draw.normal(0, 1.5))
         mixes[stem] = mix.draw_mix(room_s, tilt_db, bumps, wet * (0.2 if stem == "bass" else 1.0), level_db, draw)
     return mixes
