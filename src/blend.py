@@ -9,44 +9,38 @@ import argparse
 from pathlib import Path
 
 from messy_mashup import paths
-from messy_mashup.errors import UserError, run_script
+from messy_mashup.errors import run_script
 
 
 def main() -> None:
     """Parse, average, print."""
     options = _options()
+    from messy_mashup.data.bank import source_of
     from messy_mashup.scoring import ensemble, metrics, plots, predictions
-    from messy_mashup.training.run_folder import OOF
-    from messy_mashup.training.trained import member_card, members_of, newest_run
+    from messy_mashup.training import members
 
-    runs = [options.runs / name for name in options.run] or [newest_run(options.runs)]
-    folders = {run: members_of(run) for run in runs}
-    oofs = {
-        run.name: [predictions.load(folder / OOF) for folder in members if (folder / OOF).exists()]
-        for run, members in folders.items()
-    }
-    held_out = ensemble.out_of_fold(oofs)
+    runs = [options.runs / name for name in options.run] or [members.newest_run(options.runs)]
+    folders = [folder for run in runs for folder in members.members_of(run)]
+    cards = members.blendable(folders)
+    held_out = ensemble.out_of_fold(members.held_out_by_run(folders))
     spread = ensemble.fold_spread(held_out)
-    members = [folder for members in folders.values() for folder in members]
-    data = {member_card(folder)["data"] for folder in members}
-    if len(data) > 1:
-        raise UserError(f"the members were trained on different data sets: {', '.join(sorted(data))}")
-    name = options.name or "+".join(sorted(oofs))
+    name = options.name or "-".join(run.name for run in runs)
     blend = ensemble.Blend(
         name,
-        tuple(folder.relative_to(options.runs).as_posix() for folder in members),
-        data.pop(),
+        tuple(folder.relative_to(options.runs).as_posix() for folder in folders),
+        tuple(members.weights_digest(folder) for folder in folders),
+        source_of(cards[0]["bank"], options.runs / "banks"),
         round(spread.mean, 5),
         spread.std and round(spread.std, 5),
     )
     path = ensemble.save_blend(blend, options.runs)
-    predictions.save(held_out, path.with_suffix(".oof.npz"))
+    predictions.save(held_out, path.with_name(f"{name}.oof.npz"))
     confusion = metrics.confusion(held_out.label, held_out.logits)
     classes = held_out.classes.tolist()
-    plots.confusion_picture(confusion, classes, path.with_suffix(".confusion.png"), f"{name}, held out")
+    plots.confusion_picture(confusion, classes, path.with_name(f"{name}.confusion.png"), f"{name}, held out")
     low, high = metrics.bootstrap_interval(metrics.macro_f1, held_out.label, held_out.logits, seed=0)
     each = ", ".join(f"{score:.4f}" for score in spread.per_fold.values())
-    print(f"{len(members)} members, {len(held_out.id)} held-out mashups of {len(spread.per_fold)} folds")
+    print(f"{len(folders)} members, {len(held_out.id)} held-out mashups of {len(spread.per_fold)} folds")
     print(f"OOF macro F1 {spread.mean:.4f} (folds {each}); 95 % interval of the pooled score {low:.4f} to {high:.4f}")
     print(f"{path}: the blend in use")
 

@@ -9,36 +9,45 @@ Every clip is scored whole: overlapping windows, the mean over windows and membe
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from messy_mashup import paths
 from messy_mashup.errors import UserError, run_script
+
+if TYPE_CHECKING:
+    from messy_mashup.scoring.ensemble import Blend
 
 
 def main() -> None:
     """Parse, then the test set or the user's own files."""
     options = _options()
     from messy_mashup.scoring.ensemble import load_blend
+    from messy_mashup.training.members import check_weights
 
     runs = options.runs or paths.find_runs_with_blend()
     blend = load_blend(runs, options.blend)
+    folders = [runs / member for member in blend.members]
+    check_weights(folders, blend.weights)
     if options.files:
-        _own_files(options, [runs / member for member in blend.members])
+        _own_files(options, folders)
+    elif options.out:
+        raise UserError("--out is for files of your own: name them, or leave it out to label the test mashups")
     else:
-        _test_set(options, runs, blend)
+        _test_set(options, folders, blend)
 
 
-def _test_set(options: argparse.Namespace, runs: Path, blend) -> None:
+def _test_set(options: argparse.Namespace, folders: list[Path], blend: "Blend") -> None:
     from messy_mashup.competition.entry import write_entry
     from messy_mashup.data import corpora
     from messy_mashup.scoring.ensemble import average
     from messy_mashup.training.device import best_device
-    from messy_mashup.training.trained import TestClips, member_card, score_test
+    from messy_mashup.training.run_folder import WEIGHTS, read_card
+    from messy_mashup.training.trained import TestClips, score_test
 
-    folders = [runs / member for member in blend.members]
-    recipes = [member_card(folder)["recipe"] for folder in folders]
+    recipes = [read_card(folder / WEIGHTS)["recipe"] for folder in folders]
     corpus = corpora.load(recipes[0]["corpus"])
-    trained_on = Path(blend.data)
-    named = options.data or (trained_on if corpus.looks_like(trained_on) else None)
+    trained_on = Path(blend.data) if blend.data else None
+    named = options.data or (trained_on if trained_on and corpus.looks_like(trained_on) else None)
     data = paths.find_data(corpus.looks_like, named)
     test = TestClips.of(data, corpus.test_clips(data))
     scored = average([score_test(folder, test, best_device()) for folder in folders])
@@ -58,7 +67,7 @@ def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:
     from messy_mashup.training.trained import load_member
 
     files = audio_named(options.files)
-    listeners = [load_member(folder, best_device()).listener for folder in folders]
+    listeners = [load_member(folder, best_device()) for folder in folders]
     classes, rows, broken = listeners[0].classes, [], []
     for file, result in tqdm(classify(listeners, files), total=len(files), unit=" files", disable=len(files) == 1):
         if isinstance(result, UserError):
@@ -67,7 +76,7 @@ def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:
         best = int(result.argmax())
         tqdm.write(f"{file}: {classes[best]} ({result[best]:.1%})")
         rows.append([str(file), classes[best], result[best], *result])
-    if options.out and rows:
+    if options.out and not broken:
         with write_whole(options.out) as temporary:
             table = pd.DataFrame(rows, columns=["file", "genre", "confidence", *classes])
             table.to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
@@ -75,7 +84,8 @@ def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:
     for sentence in broken:
         print(f"error: {sentence}", file=sys.stderr)
     if broken:
-        sys.exit(2)
+        unwritten = f"; {options.out} was not written, since it would lack them" if options.out else ""
+        raise UserError(f"{len(broken)} of {len(files)} files could not be classified{unwritten}")
 
 
 def _options() -> argparse.Namespace:

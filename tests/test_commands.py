@@ -152,21 +152,31 @@ def test_a_test_mashup_that_cannot_be_read_stops_the_entry(house, capfd):
     assert "song0002.wav" in capfd.readouterr().err
 
 
-def test_own_files_get_a_genre_or_a_sentence(house, tmp_path, capfd):
+def test_own_files_get_a_genre_each(house, tmp_path, capfd):
     folder = tmp_path / "mine"
     folder.mkdir()
     for name in ("a.wav", "b.flac", "c.ogg", "d.mp3"):
         soundfile.write(folder / name, np.random.default_rng(1).normal(0, 0.1, 30_000).clip(-1, 1), 44_100)
-    (folder / "text.wav").write_text("no audio")
-    assert house.infer(folder, "--out", tmp_path / "genres.csv") == 2
+    assert house.infer(folder, "--out", tmp_path / "genres.csv") == 0
     told = capfd.readouterr()
-    assert "text.wav" in told.err
     table = pd.read_csv(tmp_path / "genres.csv")
     assert [Path(name).name for name in table["file"]] == ["a.wav", "b.flac", "c.ogg", "d.mp3"]
     np.testing.assert_allclose(table[["blues", "rock"]].sum(axis=1), 1, atol=1e-4)
     np.testing.assert_allclose(table["confidence"], table[["blues", "rock"]].max(axis=1))
     for file in table["file"]:
         assert f"{file}: " in told.out
+
+
+def test_a_file_that_cannot_be_classified_is_named_and_no_shorter_csv_is_written(house, tmp_path, capfd):
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(1).normal(0, 0.1, 30_000).clip(-1, 1), 44_100)
+    (tmp_path / "text.wav").write_text("no audio")
+    assert house.infer(tmp_path, "--out", tmp_path / "genres.csv") == 2
+    told = capfd.readouterr()
+    assert "a.wav: " in told.out
+    assert "text.wav" in told.err
+    assert "genres.csv was not written" in told.err
+    assert not (tmp_path / "genres.csv").exists()
+    assert house.infer("--out", tmp_path / "genres.csv") == 2
 
 
 def test_own_files_that_are_not_there(house, tmp_path, capfd):
@@ -203,3 +213,52 @@ def test_an_unfinished_member_is_not_blended(house, capfd):
     finally:
         hidden.rename(run_folder / "fold1" / "oof.npz")
     assert "fold1 is not finished" in capfd.readouterr().err
+
+
+def test_a_member_that_was_trained_again_is_not_scored_with_the_old_figures(house, capfd):
+    weights = house.runs / tiny.RECIPE / "fold0" / "weights.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes((house.runs / tiny.RECIPE / "fold1" / "weights.safetensors").read_bytes())
+    try:
+        assert house.infer() == 2
+    finally:
+        weights.write_bytes(kept)
+    assert "fold0 has changed since it was blended" in capfd.readouterr().err
+
+
+def test_a_member_from_elsewhere_without_its_state_is_left_as_it_is(house, capfd):
+    folder = house.runs / tiny.RECIPE / "fold0"
+    state = (folder / "state.safetensors").rename(folder / "hidden")
+    before = (folder / "weights.safetensors").read_bytes()
+    try:
+        assert house.train() == 0
+        assert (folder / "weights.safetensors").read_bytes() == before
+        assert house.train("--set", "train.lr=0.5") == 2
+        (folder / "oof.npz").rename(folder / "oof")
+        assert house.train() == 2
+        (folder / "oof").rename(folder / "oof.npz")
+    finally:
+        state.rename(folder / "state.safetensors")
+    told = capfd.readouterr().err
+    assert "trained with another recipe" in told
+    assert "no state.safetensors to go on from" in told
+
+
+def test_weights_that_were_lost_come_back_from_the_state(house):
+    weights = house.runs / tiny.RECIPE / "fold0" / "weights.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    assert house.train() == 0
+    assert weights.read_bytes() == kept
+
+
+def test_a_run_of_all_songs_joins_the_folds_of_its_recipe_and_no_others(house, capfd):
+    words = ("--folds", "all", *house.place, *tiny.settings())
+    assert run("train", tiny.RECIPE, *words, "--set", "train.seed=1", "--name", "another_seed") == 0
+    assert run("train", tiny.RECIPE, *words, "--set", "train.lr=0.01", "--name", "another_lr") == 0
+    pointer = house.runs / "blend.json"
+    kept = pointer.read_text()
+    assert run("blend", tiny.RECIPE, "another_seed", "--runs", house.runs) == 0
+    assert run("blend", tiny.RECIPE, "another_lr", "--runs", house.runs) == 2
+    assert "its score is not known" in capfd.readouterr().err
+    pointer.write_text(kept)

@@ -88,11 +88,17 @@ def test_infinite_logits_and_repeated_ids_are_refused():
 
 
 def test_the_pointer_names_the_blend_that_was_saved_last(tmp_path):
-    first = Blend("one", ("run/fold0",), "data", 0.5, 0.01)
-    second = Blend("two", ("run/fold0", "run/all"), "data", 0.6, None)
+    first = Blend("one", ("run/fold0",), ("ab",), "data", 0.5, 0.01)
+    second = Blend("two", ("run/fold0", "run/all"), ("ab", "cd"), "data", 0.6, None)
     save_blend(first, tmp_path)
     save_blend(second, tmp_path)
     assert load_blend(tmp_path) == second
     assert load_blend(tmp_path, "one") == first
     with pytest.raises(UserError, match=r"blend\.py"):
         load_blend(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("name", ["a+b", "../a", "my blend", ""])
+def test_a_name_that_no_file_should_have_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="letters, digits"):
+        save_blend(Blend(name, (), (), "", 0.5, None), tmp_path)

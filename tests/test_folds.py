@@ -113,3 +113,12 @@ def test_the_pool_knows_each_clips_length(bank, plan):
     pool = plan.pool(bank, 0, PARTS)
     clips = pool.songs[pool.songs >= 0]
     np.testing.assert_allclose(pool.length_s[clips], bank.index.loc[clips, "length"] / RATE_HZ)
+
+
+def test_tables_that_do_not_belong_together_are_refused(bank, plan, tmp_path):
+    (folder,) = tmp_path.iterdir()
+    table = pd.read_csv(folder / "folds.csv")
+    table["fold"] = (table["fold"] + 1) % 3
+    table.to_csv(folder / "folds.csv", index=False)
+    with pytest.raises(UserError, match=r"does not fit folds\.csv"):
+        open_plan(bank, RECIPE, tmp_path)

@@ -26,6 +26,7 @@ Positive = Annotated[float, Field(gt=0)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Count = Annotated[int, Field(ge=1)]
 CountRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+Part = Literal["drums", "vocals", "bass", "other"]
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 
 
@@ -33,7 +34,7 @@ FORBID_UNKNOWN = ConfigDict(extra="forbid")
 class MashupRecipe:
     """How mashups are drawn; ranges are uniform. The defaults are what moved participants' scores."""
 
-    parts: tuple[str, ...] = ("drums", "vocals", "bass", "other")
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("drums", "vocals", "bass", "other")
     length_s: Range = (30.0, 30.0)  # of the whole mashup; cut to what its shortest voice has
     gain: Range = (0.4, 1.0)  # of a voice
     stretched: Share = 0.5  # of the voices
@@ -53,7 +54,7 @@ class ResNet34Recipe:
     heard_s: Positive = 10.24  # what one forward pass hears
     mels: Count = 128
     hop: Count = 160  # samples at 16 kHz
-    fft: Count = 1024
+    fft: Annotated[int, Field(ge=64, le=4096)] = 1024  # at most the silence between the clips of a bank
     widths: tuple[Count, Count, Count, Count] = (64, 128, 256, 512)
     dropout: Share = 0.2
 

@@ -10,13 +10,13 @@ PACKED_FILE = "commit.txt"  # beside src/: "<commit> <yes|no>"
 PACKED_VARIABLE = "MESSY_MASHUP_COMMIT"  # the same text
 # git sets these for its hooks, where they would point at another repository
 REDIRECTIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-# submissions and their ledger are what the code makes
-WATCHED = (".", ":(exclude)submissions")
+# what makes a submission; a new file counts as a change
+WATCHED = ("src", "requirements.txt")
 
 
 @dataclass(frozen=True)
 class CodeVersion:
-    """A commit and whether tracked files equal it (yes, no); what is unknown is empty."""
+    """A commit and whether src/ and requirements.txt equal it (yes, no); what is unknown is empty."""
 
     commit: str = ""
     clean: str = ""
@@ -31,7 +31,7 @@ def code_version(root: Path) -> CodeVersion:
     commit = _git(root, "rev-parse", "--verify", "HEAD")
     if commit is None:
         return CodeVersion()
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *WATCHED)
+    changes = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", *WATCHED)
     return CodeVersion(commit[:COMMIT_DIGITS], "" if changes is None else "no" if changes else "yes")
 
 

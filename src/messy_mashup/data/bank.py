@@ -112,6 +112,15 @@ def content_digest(index: pd.DataFrame, sample_rate_hz: int) -> str:
     return hashlib.sha256(json.dumps([sample_rate_hz, rows]).encode()).hexdigest()
 
 
+def source_of(digest: str, banks: Path) -> str:
+    """The data set's folder that a bank of these contents below `banks` was built from; empty where there is none."""
+    for card in banks.glob(f"*/{CARD}"):
+        fields = _read_card(card.parent)
+        if fields["digest"] == digest:
+            return fields["source"]
+    return ""
+
+
 def stale(bank: Bank, root: Path) -> str | None:
     """A sentence where files below `root` were added, removed or have another size than when the bank was built.
 

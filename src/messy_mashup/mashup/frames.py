@@ -122,7 +122,7 @@ class _Score:
         for burst in range(self.burst_begin.shape[1]):
             length = self.burst_length[:, burst]
             since = first - self.burst_at[:, burst, None]
-            mashup, frame = ((since > -size) & (since < length[:, None])).nonzero(as_tuple=True)
+            mashup, frame = ((since > -size) & (since < length[:, None]) & (length[:, None] > 0)).nonzero(as_tuple=True)
             since = since[mashup, frame]
             rows = self._read(self.burst_begin[mashup, burst] + since, size)
             _silence_outside(rows, since, length[mashup])

@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import Folds, open_folds
+from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
-from messy_mashup.mashup.arrangement import VALIDATION, Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement import ABSENT, VALIDATION, Arrangements, Pool, draw
 from messy_mashup.mashup.arrangement_table import from_table, to_table
 from messy_mashup.recipe import FoldRecipe, MashupRecipe
 
@@ -20,7 +21,7 @@ from messy_mashup.recipe import FoldRecipe, MashupRecipe
 class Plan:
     """How a corpus is cut: its folds, and each fold's validation mashups, made of held-out songs and noise only."""
 
-    digest: str  # of the bank's contents and the fold recipe: members with the same one can be blended
+    digest: str  # of the bank's contents and of both tables as written: members with the same one can be blended
     classes: tuple[str, ...]
     folds: Folds
     validation: pd.DataFrame  # id, fold, and the columns of arrangement_table
@@ -39,9 +40,9 @@ class Plan:
 def open_plan(bank: Bank, recipe: FoldRecipe, folder: Path) -> Plan:
     """The plan of a bank and fold recipe, from its folder below `folder`, where it is written the first time."""
     content = bank.digest.encode() + TypeAdapter(FoldRecipe).dump_json(recipe)
-    digest = hashlib.sha256(content).hexdigest()[:16]
+    asked = hashlib.sha256(content).hexdigest()[:16]
     classes = tuple(sorted(bank.index.loc[bank.index["kind"] == "stem", "label"].unique()))
-    place = folder / f"{bank.corpus}-{recipe.count}folds-{digest}"
+    place = folder / f"{bank.corpus}-{recipe.count}folds-{asked}"
     folds = open_folds(place / "folds.csv", bank.index, recipe.count, recipe.seed)
     names = bank.index["clip"].to_numpy(str)
     path = place / "validation.csv"
@@ -51,7 +52,10 @@ def open_plan(bank: Bank, recipe: FoldRecipe, folder: Path) -> Plan:
             pd.concat(parts).to_csv(temporary, index=False, lineterminator="\n")
     text = {"id": str, "label": str}
     table = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision="round_trip")
-    return Plan(digest, classes, folds, table, names)
+    written = bank.digest.encode() + (place / "folds.csv").read_bytes() + path.read_bytes()
+    plan = Plan(hashlib.sha256(written).hexdigest()[:16], classes, folds, table, names)
+    _refuse_leaks(plan, bank, path)
+    return plan
 
 
 def _fold_table(bank: Bank, folds: Folds, recipe: FoldRecipe, classes: tuple[str, ...], fold: int) -> pd.DataFrame:
@@ -62,3 +66,12 @@ def _fold_table(bank: Bank, folds: Folds, recipe: FoldRecipe, classes: tuple[str
     table = to_table(mashups, bank.index["clip"].to_numpy(str), classes)
     ids = [f"fold{fold}-{number:05d}" for number in range(count)]
     return pd.concat([pd.DataFrame({"id": ids, "fold": fold}), table], axis=1)
+
+
+def _refuse_leaks(plan: Plan, bank: Bank, path: Path) -> None:
+    """Validation mashups that were drawn for other folds would be made of songs that are trained on."""
+    for fold in range(plan.folds.count):
+        mashups = plan.mashups(fold)[1]
+        used = np.union1d(mashups.voice_clip, mashups.burst_clip)
+        if not np.isin(used[used != ABSENT], plan.folds.split(bank.index, fold)[1].index).all():
+            raise UserError(f"{path} does not fit folds.csv beside it: remove that folder, and the runs that used it")

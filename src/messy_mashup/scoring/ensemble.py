@@ -4,6 +4,7 @@ A blend is a JSON file that names its members' folders; `blend.json` beside the 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from messy_mashup.scoring.metrics import FoldSpread
 from messy_mashup.scoring.predictions import Predictions
 
 BLENDS = "blends"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Blend:
 
     name: str
     members: tuple[str, ...]  # folders below `runs`
+    weights: tuple[str, ...]  # SHA-256 of each member's weights
     data: str  # the data set's folder when they were trained
     oof_macro_f1: float  # mean over the folds
     oof_spread: float | None  # standard deviation over the folds; None for one fold
@@ -36,7 +39,7 @@ class Blend:
 def average(parts: Sequence[Predictions]) -> Predictions:
     """The mean probability of every clip over the members that predicted it, as logits (log probabilities).
 
-    Members must have the same classes and origin. Clips are sorted by id where members cover different ones.
+    Members must have the same classes. Clips come in the order in which they are first met.
     """
     first = parts[0]
     for part in parts:
@@ -77,9 +80,11 @@ def fold_spread(held_out: Predictions) -> FoldSpread:
 
 
 def save_blend(blend: Blend, runs: Path) -> Path:
-    """Write the blend and point to it as the one in use."""
+    """Write the blend and point to it as the one in use; its name becomes part of file names."""
+    if not NAME.fullmatch(blend.name):
+        raise UserError(f"blend name {blend.name!r}: use letters, digits, dot, dash and underscore only")
     path = runs / BLENDS / f"{blend.name}.json"
-    _write_json(path, {**vars(blend), "members": list(blend.members)})
+    _write_json(path, vars(blend))
     _write_json(runs / BLEND_POINTER, {"blend": blend.name})
     return path
 
@@ -90,7 +95,7 @@ def load_blend(runs: Path, name: str | None = None) -> Blend:
     path = runs / BLENDS / f"{name or _read_json(pointer)['blend']}.json"
     fields = _read_json(path)
     try:
-        return Blend(**{**fields, "members": tuple(fields["members"])})
+        return Blend(**fields | {"members": tuple(fields["members"]), "weights": tuple(fields["weights"])})
     except (TypeError, KeyError) as error:
         raise UserError(f"{path} is not a blend of this version ({error}): run blend.py again") from error
 

@@ -34,13 +34,18 @@ def fit(recipe: Recipe, bank: Bank, plan: Plan, fold: int, folder: Path, device:
     flatters the score, and members trained on all songs have no other choice than the last.
     """
     member = Member(recipe, bank, plan, fold, device)
-    rows = member.resume(run_folder.load_state(folder, member.card))
+    state = run_folder.load_state(folder, member.card)
+    if state is None and run_folder.is_finished(folder, member.card):
+        return
+    rows = member.resume(state)
     with write_whole(folder / run_folder.RECIPE) as temporary:
         temporary.write_text(to_json(recipe))
     for epoch in range(len(rows), recipe.train.epochs):
         rows = [*rows, member.epoch(epoch)]
         plots.learning_curves(pd.DataFrame(rows), folder / run_folder.CURVES)
         member.save(folder, rows)
+    if not (folder / run_folder.WEIGHTS).exists():
+        run_folder.save_weights(folder / run_folder.WEIGHTS, member.listener.model.state_dict(), member.card)
     if fold != ALL and not (folder / run_folder.OOF).exists():
         predictions.save(member.held_out(), folder / run_folder.OOF)
 
@@ -55,7 +60,6 @@ class Member:
             "classes": list(plan.classes),
             "plan": plan.digest,
             "bank": bank.digest,
-            "data": bank.source,
             "fold": fold,
         }
         spec = models.frame_spec(recipe.backbone)

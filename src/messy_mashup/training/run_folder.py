@@ -6,6 +6,8 @@ when the epoch is done again. Nothing here is ever unpickled.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,11 +50,23 @@ def save_weights(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, A
 
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors and the card of a file of `save_weights`."""
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[CARD])  # noqa: SIM118
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card alone: what a member's weights say it was made of."""
+    with _opened(path) as file:
+        return json.loads(file.metadata()[CARD])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
     if not path.exists():
         raise UserError(f"{path} is missing: train that member first")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[CARD])  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path} is damaged or was not written here ({error}): train that member again") from error
 
@@ -67,18 +81,44 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def load_state(folder: Path, card: dict[str, Any]) -> State | None:
-    """The state to go on from, or None; a run of another recipe, corpus or version in this folder is an error."""
+    """The state to go on from, or None; a run of another recipe or corpus in this folder is an error."""
+    for leftover in folder.glob(".*.partial"):  # of a run that was killed
+        leftover.unlink()
     if not (folder / STATE).exists():
         return None
     tensors, header = load_weights(folder / STATE)
-    different = [key for key in card if header["card"].get(key) != card[key]]
-    if different:
-        raise UserError(
-            f"{folder} was trained with another {' and another '.join(different)}: "
-            "give this run another --name, or remove that folder"
-        )
+    _refuse_another(folder, header["card"], card)
     rooms = {
         room: {name.removeprefix(room): tensor for name, tensor in tensors.items() if name.startswith(room)}
         for room in ("model.", "moments.")
     }
     return State(header["card"], header["rows"], rooms["model."], rooms["moments."])
+
+
+def is_finished(folder: Path, card: dict[str, Any]) -> bool:
+    """Whether a member without a state is one that was trained elsewhere, to its end; its state is not shipped.
+
+    Weights of another recipe, or of an epoch before the last, are an error: they are never written over.
+    """
+    if not (folder / WEIGHTS).exists():
+        return False
+    _refuse_another(folder, read_card(folder / WEIGHTS), card)
+    if not is_complete(folder):
+        raise UserError(f"{folder} holds weights but no {STATE} to go on from: bring it, or remove that folder")
+    return True
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a member's last epoch is done and its held-out fold predicted; its state need not be there."""
+    card, metrics = read_card(folder / WEIGHTS), folder / METRICS
+    done = metrics.exists() and len(pd.read_csv(metrics)) == card["recipe"]["train"]["epochs"]
+    return done and (card["fold"] == ALL or (folder / OOF).exists())
+
+
+def _refuse_another(folder: Path, there: dict[str, Any], card: dict[str, Any]) -> None:
+    different = [key for key in card if there.get(key) != card[key]]
+    if different:
+        raise UserError(
+            f"{folder} was trained with another {' and another '.join(different)}: "
+            "give this run another --name, or remove that folder"
+        )

@@ -18,7 +18,7 @@ from messy_mashup.data.demo_music.work import Crew
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
-VERSION = 1  # of the music: raise it when the same seed sounds different
+VERSION = 2  # of the music: raise it when the same seed sounds different
 DONE, BEGUN = "competition.json", "competition.begun.json"
 
 
@@ -105,7 +105,7 @@ def _already_complete(root: Path, parameters: Parameters) -> bool:
     """Whether all is there; a folder that holds anything else is refused."""
     notes = [root / name for name in (DONE, BEGUN) if (root / name).is_file()]
     if any(note.read_text() != _as_json(parameters) for note in notes):
-        raise UserError(f"{root} holds a competition of other parameters: remove it or name another folder")
+        raise UserError(f"{root} holds another competition: remove it and the runs made of it, or name another folder")
     if (root / DONE) in notes:
         return True
     for leftover in root.rglob(".*.partial"):  # of a run that was killed

@@ -1,0 +1,78 @@
+"""The trained members of a run: which there are, whether they are finished, and whether they can be averaged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from messy_mashup.data.folds import ALL
+from messy_mashup.errors import UserError
+from messy_mashup.files import file_digest
+from messy_mashup.scoring import predictions
+from messy_mashup.scoring.predictions import Predictions
+from messy_mashup.training.run_folder import OOF, WEIGHTS, fold_name, is_complete, read_card
+
+
+def members_of(run: Path) -> list[Path]:
+    """The folders of a run's trained members: its folds, then the member of all songs."""
+    folders = sorted(path.parent for path in run.glob(f"*/{WEIGHTS}"))
+    finished = [folder for folder in folders if is_complete(folder)]
+    if not finished:
+        raise UserError(f"{run} holds no finished member: train one with train.py")
+    unfinished = [folder.name for folder in folders if folder not in finished]
+    if unfinished:
+        raise UserError(f"{run}: {', '.join(unfinished)} is not finished: run train.py again, or remove that folder")
+    return sorted(finished, key=lambda folder: (folder.name == fold_name(ALL), folder.name))
+
+
+def newest_run(runs: Path) -> Path:
+    """The run whose weights were written last."""
+    weights = sorted(runs.glob(f"*/*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime_ns)
+    if not weights:
+        raise UserError(f"{runs} holds no trained member: train one with train.py")
+    return weights[-1].parents[1]
+
+
+def blendable(folders: list[Path]) -> list[dict[str, Any]]:
+    """The members' cards; members of other data, classes or validation mashups cannot be averaged.
+
+    A run that has only members of all songs inherits its score, so its recipe must be that of a run with folds, but
+    for the seed.
+    """
+    cards = [read_card(folder / WEIGHTS) for folder in folders]
+    for key in ("bank", "classes", "plan"):
+        other = next((folder for folder, card in zip(folders, cards, strict=True) if card[key] != cards[0][key]), None)
+        if other:
+            raise UserError(f"{folders[0]} and {other} were trained with another {key}: they cannot be blended")
+    scored = [_seedless(card) for card in cards if card["fold"] != ALL]
+    for folder, card in zip(folders, cards, strict=True):
+        if _seedless(card) not in scored:
+            raise UserError(f"{folder}: no fold of its recipe is among the members, so that its score is not known")
+    return cards
+
+
+def held_out_by_run(folders: list[Path]) -> dict[str, list[Predictions]]:
+    """The held-out predictions of members, by the name of their run."""
+    by_run: dict[str, list[Predictions]] = {}
+    for folder in folders:
+        if (folder / OOF).exists():
+            by_run.setdefault(folder.parent.name, []).append(predictions.load(folder / OOF))
+    return by_run
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of a member's weights."""
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise UserError(f"{path} is missing: train that member first, or blend without it")
+    return file_digest(path).hex()
+
+
+def check_weights(folders: list[Path], digests: Sequence[str]) -> None:
+    """UserError where a member is not the one that was blended: its score would be another's."""
+    for folder, digest in zip(folders, digests, strict=True):
+        if weights_digest(folder) != digest:
+            raise UserError(f"{folder} has changed since it was blended: run blend.py again")
+
+
+def _seedless(card: dict[str, Any]) -> dict[str, Any]:
+    return card["recipe"] | {"train": card["recipe"]["train"] | {"seed": None}}
