@@ -5,11 +5,12 @@
 Stems of 30 s from the demo's synthesiser, four voices, all stretched; 10.24 s of log-mel for AST come out.
 The participants' way: librosa.load at 16 kHz, librosa.effects.time_stretch a voice, mix, ASTFeatureExtractor; once with
 whole stems, once with the crop before the stretch. Ours: from the bank, with the time of each piece. The order of both
-is the same: voices, peak, noise burst, peak. Last, the log-mel error of both ways against music that was truly rendered
-at the tempo.
+is the same: voices, peak, noise burst, peak. Then quality: the log-mel error of both ways against music that was truly
+rendered at the tempo, and the error of the peaks, which are looked for in a part of a long mashup's samples.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -27,8 +28,9 @@ import torch
 from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.demo_music.competition import write_competition
+from messy_mashup.data.demo_music.song import song
 from messy_mashup.features.frame_spec import AST_FBANK
-from messy_mashup.features.logmel import log_mel
+from messy_mashup.features.logmel import log_mel, wave_log_mel
 from messy_mashup.mashup import frames
 from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
 from messy_mashup.mashup.frames import MashupPlayer
@@ -75,6 +77,8 @@ def _measure(bank: Bank, data: Path, count: int) -> dict[str, float]:
         "ratio_to_whole": whole_s / ours_s,
         "ratio_to_crop_first": crop_s / ours_s,
         **_pieces(player, pool, mashups),
+        **_peak_errors(player, mashups),
+        **_tempo_errors(),
     }
 
 
@@ -141,6 +145,48 @@ def _pieces(player: MashupPlayer, pool: Pool, mashups: Arrangements) -> dict[str
         "of_it_mel": lambda row: power @ filters,
     }
     return {f"ms_{name}": 1000 * _median_s(piece, rows) for name, piece in pieces.items()}
+
+
+def _peak_errors(player: MashupPlayer, mashups: Arrangements) -> dict[str, float]:
+    """By how many dB the peak of a mashup is underestimated, against one looked for in every sample."""
+    found = frames._Score(player, mashups, "peak")
+    looked_at, frames.PEAK_WINDOWS = frames.PEAK_WINDOWS, 8192
+    true = frames._Score(player, mashups, "peak")
+    frames.PEAK_WINDOWS = looked_at
+    level = (found.music_peak * found.peak) / (true.music_peak * true.peak)
+    errors_db = (20 * torch.log10(level)).abs().flatten()
+    return {"peak_error_median_db": float(errors_db.median()), "peak_error_max_db": float(errors_db.max())}
+
+
+def _tempo_errors() -> dict[str, float]:
+    """Mean absolute log-mel error in dB at rates .9 and 1.1, in bands up to 60 dB below the loudest."""
+    import librosa
+    import soxr
+
+    ours, librosas = [], []
+    for genre, rate in itertools.product(("rock", "jazz", "disco", "classical"), (0.9, 1.1)):
+        stems = (song(genre, 0, 1, HEARD_S, tempo_scale=scale) for scale in (1.0, rate))
+        wave, truth = (
+            soxr.resample(sum(stem.mean(axis=1) for stem in mix.values()).astype(np.float32), 44_100, RATE_HZ)
+            for mix in stems
+        )
+        wave, truth = (torch.from_numpy(one / np.abs(one).max()) for one in (wave, truth))
+        target = _decibels(wave_log_mel(truth, AST_FBANK))
+        first = torch.arange(len(target)) * AST_FBANK.hop * rate + AST_FBANK.window / 2 * (rate - 1)
+        windows = wave.unfold(0, AST_FBANK.window, 1)[first.round().long().clamp(0, len(wave) - AST_FBANK.window)]
+        stretched = torch.from_numpy(librosa.effects.time_stretch(wave.numpy(), rate=rate))
+        ours.append(_decibels(log_mel(windows, AST_FBANK)).sub(target).abs().mean())
+        theirs = _decibels(wave_log_mel(stretched, AST_FBANK))[: len(target)]
+        librosas.append(theirs.sub(target[: len(theirs)]).abs().mean())
+    return {
+        "log_mel_error_frame_domain_db": float(np.mean(ours)),
+        "log_mel_error_librosa_stretch_db": float(np.mean(librosas)),
+    }
+
+
+def _decibels(levels: torch.Tensor) -> torch.Tensor:
+    levels = levels / AST_FBANK.decibels(1.0)
+    return levels.clamp(min=levels.max() - 60)
 
 
 def _median_s(job: Callable[[int], object], rows: range) -> float:

@@ -37,6 +37,7 @@ class KillHarness:
     script: str
     arguments: Callable[[Path], list[str]]
     preload: tuple[str, ...] = ()
+    threads: int = 1
     ignored: Callable[[str], bool] = lambda name: False
 
     def undisturbed(self, folder: Path) -> tuple[dict[str, str], float, int]:
@@ -46,12 +47,12 @@ class KillHarness:
         # The server takes up its imports with the first process; that time belongs to no run.
         self._finish(context.Process(target=int))
         begun_s = time.monotonic()
-        self._finish(context.Process(target=_run, args=(self.script, self.arguments(folder), NEVER, "before", counter)))
+        self._finish(self._process(folder, counter=counter))
         return tree_digests(folder, self.ignored), time.monotonic() - begun_s, counter.value
 
     def killed_at_replace(self, folder: Path, number: int, when: str) -> Trial:
         """Killed just before or just after the os.replace of that number, then run again."""
-        process = self._context().Process(target=_run, args=(self.script, self.arguments(folder), number, when))
+        process = self._process(folder, number, when)
         process.start()
         process.join()
         reached = process.exitcode == -signal.SIGKILL
@@ -59,7 +60,7 @@ class KillHarness:
 
     def killed_after(self, folder: Path, seconds: float) -> Trial:
         """Killed after that time, then run again."""
-        process = self._context().Process(target=_run, args=(self.script, self.arguments(folder)))
+        process = self._process(folder)
         process.start()
         process.join(seconds)
         reached = process.is_alive()
@@ -68,8 +69,12 @@ class KillHarness:
         return Trial(f"after {seconds:.2f} s", reached, self._repeated(folder))
 
     def _repeated(self, folder: Path) -> dict[str, str]:
-        self._finish(self._context().Process(target=_run, args=(self.script, self.arguments(folder))))
+        self._finish(self._process(folder))
         return tree_digests(folder, self.ignored)
+
+    def _process(self, folder: Path, kill_at: int = NEVER, when: str = "before", counter=None):
+        arguments = (self.script, self.arguments(folder), self.threads, kill_at, when, counter)
+        return self._context().Process(target=_run, args=arguments)
 
     def _context(self) -> multiprocessing.context.ForkServerContext:
         # The server of Python 3.11 does not take over sys.path, and passes over what it cannot import.
@@ -92,11 +97,13 @@ def tree_digests(folder: Path, ignored: Callable[[str], bool] = lambda name: Fal
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if not ignored(name)}
 
 
-def _run(script: str, arguments: list[str], kill_at: int = NEVER, when: str = "before", counter=None) -> None:
+def _run(
+    script: str, arguments: list[str], threads: int, kill_at: int = NEVER, when: str = "before", counter=None
+) -> None:
     with contextlib.suppress(ImportError):
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
     sys.path.insert(0, str(SOURCES))
     sys.argv = [script, *arguments]
     os.replace = _counting(os.replace, kill_at, when, counter)

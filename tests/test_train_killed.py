@@ -18,15 +18,25 @@ def corpus(tmp_path_factory) -> tuple[Path, Path]:
     return root, bank
 
 
-@pytest.fixture(scope="module")
-def training(corpus) -> KillHarness:
+def harness(corpus: tuple[Path, Path], folds: str, *more: str, threads: int = 1) -> KillHarness:
+    """Training of the tiny recipe into a folder that a trial gives."""
     root, bank = corpus
 
     def arguments(runs: Path) -> list[str]:
         place = ["--data", str(root), "--bank", str(bank), "--runs", str(runs)]
-        return [tiny.RECIPE, "--folds", "0,all", *place, *tiny.settings()]
+        return [tiny.RECIPE, "--folds", folds, *place, *tiny.settings(), *more]
 
-    return KillHarness("train.py", arguments, tiny.PRELOAD, ignored=lambda name: name.endswith(".partial"))
+    return KillHarness("train.py", arguments, tiny.PRELOAD, threads, ignored=_left_in_the_plans_folder)
+
+
+def _left_in_the_plans_folder(name: str) -> bool:
+    """A member's folder is cleared of half-written files by its next run; the plan's is left alone, others read it."""
+    return name.startswith("folds/") and name.endswith(".partial")
+
+
+@pytest.fixture(scope="module")
+def training(corpus) -> KillHarness:
+    return harness(corpus, "0,all")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +60,25 @@ def test_killed_at_a_random_moment(training, undisturbed, tmp_path, place):
     tree, seconds, _ = undisturbed
     trial = training.killed_after(tmp_path, random.Random(place).uniform(place, place + 1) / 4 * seconds)
     assert trial.tree == tree, trial.killed
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments_spread_over_a_run(training, undisturbed, tmp_path):
+    tree, seconds, _ = undisturbed
+    trials = [training.killed_after(tmp_path / str(place), (place + 0.5) / 20 * seconds) for place in range(20)]
+    assert sum(trial.reached for trial in trials) >= 15
+    for trial in trials:
+        assert trial.tree == tree, trial.killed
+
+
+@pytest.mark.slow
+def test_two_threads_and_bfloat16_end_in_the_same_bits_too(corpus, tmp_path):
+    training = harness(corpus, "0", "--set", "train.precision=bfloat16", threads=2)
+    tree, seconds, replaces = training.undisturbed(tmp_path / "undisturbed")
+    trials = [training.killed_after(tmp_path / f"{share}", share * seconds) for share in (0.3, 0.5, 0.7)]
+    trials.append(training.killed_at_replace(tmp_path / "replace", replaces // 2, "after"))
+    for trial in trials:
+        assert trial.tree == tree, trial.killed
 
 
 @pytest.mark.slow

@@ -34,10 +34,7 @@ def fit(recipe: Recipe, bank: Bank, plan: Plan, fold: int, folder: Path, device:
     flatters the score, and members trained on all songs have no other choice than the last.
     """
     member = Member(recipe, bank, plan, fold, device)
-    state = run_folder.load_state(folder, member.card)
-    if state is None and run_folder.is_finished(folder, member.card):
-        return
-    rows = member.resume(state)
+    rows = member.resume(run_folder.load_state(folder, member.card))
     with write_whole(folder / run_folder.RECIPE) as temporary:
         temporary.write_text(to_json(recipe))
     for epoch in range(len(rows), recipe.train.epochs):

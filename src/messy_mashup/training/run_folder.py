@@ -85,7 +85,7 @@ def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     for leftover in folder.glob(".*.partial"):  # of a run that was killed
         leftover.unlink()
     if not (folder / STATE).exists():
-        return None
+        return _shipped(folder, card)
     tensors, header = load_weights(folder / STATE)
     _refuse_another(folder, header["card"], card)
     rooms = {
@@ -95,24 +95,29 @@ def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     return State(header["card"], header["rows"], rooms["model."], rooms["moments."])
 
 
-def is_finished(folder: Path, card: dict[str, Any]) -> bool:
-    """Whether a member without a state is one that was trained elsewhere, to its end; its state is not shipped.
-
-    Weights of another recipe, or of an epoch before the last, are an error: they are never written over.
-    """
+def _shipped(folder: Path, card: dict[str, Any]) -> State | None:
+    """A member that was trained to its end elsewhere: its weights stand for the state, which is not shipped."""
     if not (folder / WEIGHTS).exists():
-        return False
-    _refuse_another(folder, read_card(folder / WEIGHTS), card)
-    if not is_complete(folder):
-        raise UserError(f"{folder} holds weights but no {STATE} to go on from: bring it, or remove that folder")
-    return True
+        return None
+    weights, there = load_weights(folder / WEIGHTS)
+    _refuse_another(folder, there, card)
+    # Weights of an earlier epoch are those of a run that was killed before its first state.
+    return State(there, _rows(folder), weights, {}) if _is_last_epoch(folder, there) else None
 
 
 def is_complete(folder: Path) -> bool:
     """Whether a member's last epoch is done and its held-out fold predicted; its state need not be there."""
-    card, metrics = read_card(folder / WEIGHTS), folder / METRICS
-    done = metrics.exists() and len(pd.read_csv(metrics)) == card["recipe"]["train"]["epochs"]
-    return done and (card["fold"] == ALL or (folder / OOF).exists())
+    card = read_card(folder / WEIGHTS)
+    return _is_last_epoch(folder, card) and (card["fold"] == ALL or (folder / OOF).exists())
+
+
+def _is_last_epoch(folder: Path, card: dict[str, Any]) -> bool:
+    return len(_rows(folder)) == card["recipe"]["train"]["epochs"]
+
+
+def _rows(folder: Path) -> list[dict[str, float]]:
+    metrics = folder / METRICS
+    return pd.read_csv(metrics).to_dict("records") if metrics.exists() else []
 
 
 def _refuse_another(folder: Path, there: dict[str, Any], card: dict[str, Any]) -> None:
