@@ -1,6 +1,7 @@
 """Windows of samples become log-mel frames: one batched front-end, float32 on any device."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 
@@ -15,14 +16,9 @@ def log_mel(windows: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
     Every step before the power is linear in a frame, so it holds for sums of voices as for a wave.
     """
     with torch.autocast(windows.device.type, enabled=False):
-        shape, filters = _constants(spec, windows.device)
-        if spec.remove_dc:
-            windows = windows - windows.mean(-1, keepdim=True)
-        if spec.pre_emphasis:
-            windows = _pre_emphasised(windows, spec.pre_emphasis)
-        spectrum = torch.fft.rfft(windows * shape, n=spec.fft)
-        power = spectrum.real.square() + spectrum.imag.square()
-        bands = (power @ filters).clamp_(min=spec.floor)
+        spectrum = torch.fft.rfft(_weighted(windows, spec))
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        bands = (power @ _constants(spec, windows.device).filters).clamp_(min=spec.floor)
         levels = bands.log_() if spec.log == "natural" else bands.log10_().mul_(10)
         return levels.sub_(spec.mean).div_(spec.divisor)
 
@@ -41,20 +37,45 @@ def wave_log_mel(wave: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
     return torch.cat([log_mel(portion, spec) for portion in windows.split(FRAMES_AT_ONCE)])
 
 
-def _pre_emphasised(windows: torch.Tensor, coefficient: float) -> torch.Tensor:
-    # Kaldi repeats a window's first sample as the one before it.
-    previous = torch.cat([windows[..., :1], windows[..., :-1]], dim=-1)
-    return torch.sub(windows, previous, alpha=coefficient)
+def _weighted(windows: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
+    """DC removal, pre-emphasis and window shape in one pass each: (..., frames, fft), zero past the window.
+
+    With x the window, m its mean, c the pre-emphasis, h the shape: Kaldi's y[k] = ((x[k] - m) - c (x[k-1] - m)) h[k],
+    where x[-1] is x[0]; the terms of x[k], x[k-1] and m are added up as they stand.
+    """
+    weights = _constants(spec, windows.device)
+    padded = windows.new_zeros(*windows.shape[:-1], spec.fft)
+    weighted = padded[..., : spec.window]
+    torch.mul(windows, weights.now, out=weighted)
+    if spec.pre_emphasis:
+        weighted[..., 1:].addcmul_(windows[..., :-1], weights.before)
+    if spec.remove_dc:
+        weighted.addcmul_(windows.mean(-1, keepdim=True), weights.mean)
+    return padded
+
+
+class _Constants(NamedTuple):
+    now: torch.Tensor  # (window,) the weight of x[k]
+    before: torch.Tensor  # (window - 1,) of x[k - 1]
+    mean: torch.Tensor  # (window,) of the mean
+    filters: torch.Tensor  # (bins, mels)
 
 
 @lru_cache(maxsize=16)
-def _constants(spec: FrameSpec, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _constants(spec: FrameSpec, device: torch.device) -> _Constants:
+    shape = torch.hann_window(spec.window, periodic=spec.window_shape == "hann_periodic", dtype=torch.float64)
+    now = shape.clone()
+    now[0] *= 1 - spec.pre_emphasis
+    weights = (now, -spec.pre_emphasis * shape[1:], -(1 - spec.pre_emphasis) * shape, _mel_filters(spec))
+    return _Constants(*(weight.float().to(device) for weight in weights))
+
+
+def _mel_filters(spec: FrameSpec) -> torch.Tensor:
     from messy_mashup.torchvision_import import import_torchvision
 
     import_torchvision()
     from transformers.audio_utils import mel_filter_bank
 
-    shape = torch.hann_window(spec.window, periodic=spec.window_shape == "hann_periodic", dtype=torch.float64)
     filters = mel_filter_bank(
         num_frequency_bins=spec.fft // 2 + 1,
         num_mel_filters=spec.mels,
@@ -65,4 +86,4 @@ def _constants(spec: FrameSpec, device: torch.device) -> tuple[torch.Tensor, tor
         mel_scale=spec.mel_scale,
         triangularize_in_mel_space=spec.mel_scale == "kaldi",
     )
-    return shape.float().to(device), torch.from_numpy(filters).float().to(device)
+    return torch.from_numpy(filters)

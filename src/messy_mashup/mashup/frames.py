@@ -17,6 +17,7 @@ from messy_mashup.mashup.arrangement import Arrangements
 
 # Peaks are looked for in this many windows, evenly spread: all samples of a mashup of up to 4 s, 14 % of 30 s.
 PEAK_WINDOWS, PEAK_WINDOW = 1024, 64
+CPU_FRAMES = 1024  # played at once on a processor: what its cache holds
 
 
 class MashupPlayer:
@@ -51,9 +52,14 @@ class MashupPlayer:
         heard_at = self._column(mashups.heard_at, torch.float64)
         first_frame = (heard_at * (count - frames + 1).clamp(min=0)).long()
         frame = first_frame[:, None] + torch.arange(frames, device=self.device)
-        windows = score.windows(self.spec.first_sample(frame), self.spec.window)
-        levels = log_mel(windows, self.spec)
+        levels = torch.cat([self._levels(score, portion) for portion in self._frame_portions(frame)], dim=1)
         return levels.masked_fill_((frame >= count[:, None])[:, :, None], padding_value(self.spec))
+
+    def _levels(self, score: "_Score", frame: torch.Tensor) -> torch.Tensor:
+        return log_mel(score.windows(self.spec.first_sample(frame), self.spec.window), self.spec)
+
+    def _frame_portions(self, frame: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return frame.split(CPU_FRAMES, dim=1) if self.device.type == "cpu" else (frame,)
 
     def _portions(self, mashups: Arrangements) -> Iterator[Arrangements]:
         # A CPU is twice as fast one mashup at a time, because a batch falls out of its cache.
@@ -87,25 +93,27 @@ class _Score:
         level = player.clip_peak[clip] if burst_level == "peak" else torch.ones_like(player.clip_peak[clip])
         gain = column(mashups.burst_gain, torch.float32) * player.clip_scale[clip]
         self.burst_gain = torch.where((clip >= 0) & (level > 0), gain / level, 0.0)
-        self.music_peak, self.peak = self._peaks()
+        self._divide_by_peaks()
 
     def windows(self, first: torch.Tensor, size: int) -> torch.Tensor:
         """The mashup's windows (batch, frames, size) that begin at samples `first` (batch, frames)."""
-        mix = self._music(first, size).div_(self.music_peak)
+        mix = self._music(first, size)
         self._add_bursts(mix, first)
-        mix.div_(self.peak)
         _silence_outside(mix.view(-1, size), first.flatten(), self.length.repeat_interleave(first.shape[1]))
         return mix
 
-    def _peaks(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The peaks (batch, 1, 1) of the music, and of the music at peak 1 with its bursts; 1 for digital silence."""
+    def _divide_by_peaks(self) -> None:
+        """Put the peaks into the gains: that of the music, then that of the music at peak 1 with its bursts."""
         spread = torch.linspace(0, 1, PEAK_WINDOWS, dtype=torch.float64, device=self.length.device)
         first = ((self.length[:, None] - PEAK_WINDOW).clamp(min=0) * spread).round().long()
-        music = self._music(first, PEAK_WINDOW)
-        music_peak = _peak(music)
-        music.div_(music_peak)
-        self._add_bursts(music, first)
-        return music_peak, _peak(music)
+        mix = self._music(first, PEAK_WINDOW)
+        music_peak = _peak(mix)
+        mix.div_(music_peak)
+        self._add_bursts(mix, first)
+        self.peak = _peak(mix)
+        self.music_peak = music_peak
+        self.voice_gain = self.voice_gain / (music_peak * self.peak)[:, None]
+        self.burst_gain = self.burst_gain / self.peak[:, 0]
 
     def _music(self, first: torch.Tensor, size: int) -> torch.Tensor:
         middle = (first + size / 2)[:, None]
