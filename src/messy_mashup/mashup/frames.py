@@ -5,7 +5,7 @@ Levels go in this order: voices x gains, sum, divided by the music's peak, burst
 peak. Peaks are those of the whole mashup, not of the part that a model hears.
 """
 
-from collections.abc import Iterator
+import copy
 
 import numpy as np
 import torch
@@ -15,9 +15,8 @@ from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import log_mel, padding_value
 from messy_mashup.mashup.arrangement import Arrangements
 
-# Peaks are looked for in this many windows, evenly spread: all samples of a mashup of up to 4 s, 14 % of 30 s.
-PEAK_WINDOWS, PEAK_WINDOW = 1024, 64
-CPU_FRAMES = 1024  # played at once on a processor: what its cache holds
+# A mashup's peak is looked for where the envelopes of its clips promise most: in this many windows of so many samples.
+PEAK_WINDOWS, PEAK_WINDOW = 128, 256
 
 
 class MashupPlayer:
@@ -31,6 +30,7 @@ class MashupPlayer:
         self.spec, self.device = spec, torch.device(device)
         samples = torch.from_file(str(bank.root / SAMPLES), size=len(bank.samples), dtype=torch.int16)
         self.samples = samples.to(self.device)
+        self.envelope = _envelope(self.samples)
         self.clip_begin = self._column(bank.index["offset"].to_numpy(), torch.int64)
         self.clip_length = self._column(bank.index["length"].to_numpy(), torch.int64)
         self.clip_scale = self._column(bank.index["scale"].to_numpy(), torch.float32)
@@ -38,36 +38,26 @@ class MashupPlayer:
 
     def log_mel(self, mashups: Arrangements, frames: int, burst_level: str) -> torch.Tensor:
         """What a model hears: (batch, frames, mels); frames past a mashup's end have the padding value."""
-        parts = [self._log_mel(part, frames, burst_level) for part in self._portions(mashups)]
-        return torch.cat(parts)
+        score = _Score(self, mashups, burst_level)
+        count = self._column([self.spec.frame_count(n) for n in score.length.tolist()], torch.int64)
+        heard_at = self._column(mashups.heard_at, torch.float64)
+        first_frame = (heard_at * (count - frames + 1).clamp(min=0)).long()
+        frame = first_frame[:, None] + torch.arange(frames, device=self.device)
+        # A CPU is twice as fast one mashup at a time, because a batch falls out of its cache.
+        size = 1 if self.device.type == "cpu" else len(mashups)
+        portions = [slice(start, start + size) for start in range(0, len(mashups), size)]
+        levels = torch.cat([self._levels(score[rows], frame[rows]) for rows in portions])
+        return levels.masked_fill_((frame >= count[:, None])[:, :, None], padding_value(self.spec))
 
     def whole_log_mel(self, mashup: Arrangements, burst_level: str) -> torch.Tensor:
         """One whole mashup: (frames, mels)."""
         frames = self.spec.frame_count(int(mashup.length_s[0] * self.spec.sample_rate_hz))
-        return self._log_mel(mashup, frames, burst_level)[0]
-
-    def _log_mel(self, mashups: Arrangements, frames: int, burst_level: str) -> torch.Tensor:
-        score = _Score(self, mashups, burst_level)
-        count = torch.tensor([self.spec.frame_count(n) for n in score.length.tolist()], device=self.device)
-        heard_at = self._column(mashups.heard_at, torch.float64)
-        first_frame = (heard_at * (count - frames + 1).clamp(min=0)).long()
-        frame = first_frame[:, None] + torch.arange(frames, device=self.device)
-        levels = torch.cat([self._levels(score, portion) for portion in self._frame_portions(frame)], dim=1)
-        return levels.masked_fill_((frame >= count[:, None])[:, :, None], padding_value(self.spec))
+        return self.log_mel(mashup, frames, burst_level)[0]
 
     def _levels(self, score: "_Score", frame: torch.Tensor) -> torch.Tensor:
         return log_mel(score.windows(self.spec.first_sample(frame), self.spec.window), self.spec)
 
-    def _frame_portions(self, frame: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return frame.split(CPU_FRAMES, dim=1) if self.device.type == "cpu" else (frame,)
-
-    def _portions(self, mashups: Arrangements) -> Iterator[Arrangements]:
-        # A CPU is twice as fast one mashup at a time, because a batch falls out of its cache.
-        size = 1 if self.device.type == "cpu" else len(mashups)
-        for start in range(0, len(mashups), size):
-            yield mashups[start : start + size]
-
-    def _column(self, values: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    def _column(self, values: np.ndarray | list[int], dtype: torch.dtype) -> torch.Tensor:
         return torch.tensor(values, dtype=dtype, device=self.device)
 
 
@@ -95,6 +85,13 @@ class _Score:
         self.burst_gain = torch.where((clip >= 0) & (level > 0), gain / level, 0.0)
         self._divide_by_peaks()
 
+    def __getitem__(self, rows: slice) -> "_Score":
+        part = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(part, name, value[rows])
+        return part
+
     def windows(self, first: torch.Tensor, size: int) -> torch.Tensor:
         """The mashup's windows (batch, frames, size) that begin at samples `first` (batch, frames)."""
         mix = self._music(first, size)
@@ -104,25 +101,42 @@ class _Score:
 
     def _divide_by_peaks(self) -> None:
         """Put the peaks into the gains: that of the music, then that of the music at peak 1 with its bursts."""
-        spread = torch.linspace(0, 1, PEAK_WINDOWS, dtype=torch.float64, device=self.length.device)
-        first = ((self.length[:, None] - PEAK_WINDOW).clamp(min=0) * spread).round().long()
-        mix = self._music(first, PEAK_WINDOW)
-        music_peak = _peak(mix)
-        mix.div_(music_peak)
-        self._add_bursts(mix, first)
+        every = torch.arange(0, max(1, int(self.length.max())), PEAK_WINDOW, device=self.length.device)
+        first = torch.minimum(every, (self.length[:, None] - PEAK_WINDOW).clamp(min=0))
+        promise = self._music_envelope(first)
+        self.music_peak = _peak(self._music(_loudest(first, promise), PEAK_WINDOW))
+        self.voice_gain = self.voice_gain / self.music_peak[:, None]
+        loudest = _loudest(first, promise / self.music_peak[:, 0] + self._burst_envelope(first))
+        mix = self._music(loudest, PEAK_WINDOW)
+        self._add_bursts(mix, loudest)
         self.peak = _peak(mix)
-        self.music_peak = music_peak
-        self.voice_gain = self.voice_gain / (music_peak * self.peak)[:, None]
+        self.voice_gain = self.voice_gain / self.peak[:, None]
         self.burst_gain = self.burst_gain / self.peak[:, 0]
 
-    def _music(self, first: torch.Tensor, size: int) -> torch.Tensor:
+    def _music_envelope(self, first: torch.Tensor) -> torch.Tensor:
+        """What the music in windows of PEAK_WINDOW samples cannot be louder than: (batch, windows)."""
+        envelope = self.player.envelope[self._voice_starts(first, PEAK_WINDOW) // PEAK_WINDOW]
+        return (envelope * self.voice_gain[..., 0]).sum(dim=1)
+
+    def _burst_envelope(self, first: torch.Tensor) -> torch.Tensor:
+        since = first[:, None] - self.burst_at[:, :, None]
+        sounding = (since > -PEAK_WINDOW) & (since < self.burst_length[:, :, None])
+        start = torch.where(sounding, self.burst_begin[:, :, None] + since, 0)
+        envelope = self.player.envelope[start // PEAK_WINDOW] * sounding
+        return (envelope * self.burst_gain[:, :, None]).sum(dim=1)
+
+    def _voice_starts(self, first: torch.Tensor, size: int) -> torch.Tensor:
+        """Where in the bank each voice is read for windows that begin at samples `first`: (batch, voices, windows)."""
         middle = (first + size / 2)[:, None]
         start = (self.voice_offset + middle * self.voice_rate - size / 2).round_().long()
         # Outside its clip a window falls into the bank's guard, which is silent.
-        start = self.voice_begin + torch.minimum(start.clamp_(min=-size), self.voice_length)
+        return self.voice_begin + torch.minimum(start.clamp_(min=-size), self.voice_length)
+
+    def _music(self, first: torch.Tensor, size: int) -> torch.Tensor:
         mix = torch.zeros(*first.shape, size, device=first.device)
-        for begins, gain in zip(start.unbind(1), self.voice_gain.unbind(1), strict=True):
-            mix.addcmul_(self._read(begins.flatten(), size).view(mix.shape), gain)
+        starts = self._voice_starts(first, size).unbind(1)
+        for start, gain in zip(starts, self.voice_gain.unbind(1), strict=True):
+            mix.addcmul_(self._read(start.flatten(), size).view(mix.shape), gain)
         return mix
 
     def _add_bursts(self, mix: torch.Tensor, first: torch.Tensor) -> None:
@@ -141,6 +155,18 @@ class _Score:
         samples = self.player.samples
         every_window = samples.as_strided((len(samples) - size + 1, size), (1, 1))
         return every_window.index_select(0, start).float()
+
+
+def _envelope(samples: torch.Tensor) -> torch.Tensor:
+    """For each block of PEAK_WINDOW samples of a bank, the peak of every window that begins in it: (blocks,) int16."""
+    blocks = samples[: len(samples) // PEAK_WINDOW * PEAK_WINDOW].view(-1, PEAK_WINDOW)
+    peaks = torch.cat([portion.abs().amax(dim=1) for portion in blocks.split(1 << 18)])
+    return torch.maximum(peaks, torch.cat([peaks[1:], peaks[-1:]]))
+
+
+def _loudest(first: torch.Tensor, promise: torch.Tensor) -> torch.Tensor:
+    """The windows (batch, PEAK_WINDOWS or all) that promise most."""
+    return first.gather(1, promise.topk(min(PEAK_WINDOWS, first.shape[1]), dim=1).indices)
 
 
 def _peak(windows: torch.Tensor) -> torch.Tensor:
