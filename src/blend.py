@@ -18,6 +18,7 @@ def main() -> None:
     from messy_mashup.data.bank import source_of
     from messy_mashup.scoring import ensemble, metrics, plots, predictions
     from messy_mashup.training import members
+    from messy_mashup.training.run_folder import weights_digest
 
     runs = [options.runs / name for name in options.run] or [members.newest_run(options.runs)]
     folders = [folder for run in runs for folder in members.members_of(run)]
@@ -28,7 +29,7 @@ def main() -> None:
     blend = ensemble.Blend(
         name,
         tuple(folder.relative_to(options.runs).as_posix() for folder in folders),
-        tuple(members.weights_digest(folder) for folder in folders),
+        tuple(weights_digest(folder) for folder in folders),
         source_of(cards[0]["bank"], options.runs / "banks"),
         round(spread.mean, 5),
         spread.std and round(spread.std, 5),

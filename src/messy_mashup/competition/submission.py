@@ -9,6 +9,7 @@ import pandas as pd
 
 from messy_mashup.competition.text_table import read_text_table, write_text_table
 from messy_mashup.errors import UserError
+from messy_mashup.scoring.ensemble import check_name
 
 COLUMNS = ["id", "genre"]
 SAMPLE_FILE = "sample_submission.csv"
@@ -35,8 +36,7 @@ def submission_name(utc: datetime, blend: str) -> str:
     """`20261120T205512Z_<blend>.csv`; the time must know its zone."""
     if utc.tzinfo is None:
         raise ValueError("the time of a submission needs a time zone")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", blend):
-        raise UserError(f"blend name {blend!r}: use letters, digits, dot, dash and underscore only")
+    check_name(blend)
     return f"{utc.astimezone(UTC):%Y%m%dT%H%M%SZ}_{blend}.csv"
 
 

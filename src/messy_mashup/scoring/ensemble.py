@@ -81,12 +81,17 @@ def fold_spread(held_out: Predictions) -> FoldSpread:
 
 def save_blend(blend: Blend, runs: Path) -> Path:
     """Write the blend and point to it as the one in use; its name becomes part of file names."""
-    if not NAME.fullmatch(blend.name):
-        raise UserError(f"blend name {blend.name!r}: use letters, digits, dot, dash and underscore only")
+    check_name(blend.name)
     path = runs / BLENDS / f"{blend.name}.json"
     _write_json(path, vars(blend))
     _write_json(runs / BLEND_POINTER, {"blend": blend.name})
     return path
+
+
+def check_name(name: str) -> None:
+    """UserError where a blend's name could not be a part of file names."""
+    if not NAME.fullmatch(name):
+        raise UserError(f"blend name {name!r}: use letters, digits, dot, dash and underscore only")
 
 
 def load_blend(runs: Path, name: str | None = None) -> Blend:

@@ -6,10 +6,9 @@ from typing import Any
 
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predictions import Predictions
-from messy_mashup.training.run_folder import OOF, WEIGHTS, fold_name, is_complete, read_card
+from messy_mashup.training.run_folder import OOF, WEIGHTS, fold_name, is_complete, read_card, weights_digest
 
 
 def members_of(run: Path) -> list[Path]:
@@ -57,14 +56,6 @@ def held_out_by_run(folders: list[Path]) -> dict[str, list[Predictions]]:
         if (folder / OOF).exists():
             by_run.setdefault(folder.parent.name, []).append(predictions.load(folder / OOF))
     return by_run
-
-
-def weights_digest(folder: Path) -> str:
-    """SHA-256 of a member's weights."""
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise UserError(f"{path} is missing: train that member first, or blend without it")
-    return file_digest(path).hex()
 
 
 def check_weights(folders: list[Path], digests: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
-from messy_mashup.files import write_whole
+from messy_mashup.files import file_digest, write_whole
 
 RECIPE, STATE, WEIGHTS, BEST = "recipe.json", "state.safetensors", "weights.safetensors", "best.safetensors"
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
@@ -58,6 +58,14 @@ def read_card(path: Path) -> dict[str, Any]:
     """The card alone: what a member's weights say it was made of."""
     with _opened(path) as file:
         return json.loads(file.metadata()[CARD])
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of a member's weights."""
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise UserError(f"{path} is missing: train that member first, or blend without it")
+    return file_digest(path).hex()
 
 
 @contextmanager

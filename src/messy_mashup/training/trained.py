@@ -20,7 +20,7 @@ from messy_mashup.recipe import Recipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predict import Listener, file_log_mel
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
-from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights
+from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights, weights_digest
 
 
 def load_member(folder: Path, device: torch.device) -> Listener:
@@ -69,10 +69,8 @@ def score_test(folder: Path, test: TestClips, device: torch.device) -> Predictio
     """A member's logits of the test mashups, from its test.npz where that is of these clips and weights, else scored
     whole now and written there.
     """
-    path, weights = folder / TEST, folder / WEIGHTS
-    if not weights.exists():
-        raise UserError(f"{weights} is missing: train that member first, or blend without it")
-    origin = f"{test.digest} by {file_digest(weights).hex()}"
+    path = folder / TEST
+    origin = f"{test.digest} by {weights_digest(folder)}"
     if path.exists():
         scored = predictions.load(path)
         if scored.origin == origin:
