@@ -4,6 +4,7 @@ Data is found by its contents, never by its path, because Kaggle has mounted the
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 SEARCH_DEPTH = 6
+WEIGHTS_DEPTH = 8  # models/<owner>/<model>/<framework>/<variation>/<version>, and folders within
 BLEND_POINTER = "blend.json"
 
 
@@ -85,6 +87,28 @@ def find_data(looks_like: Callable[[Path], bool], named: Path | None = None) -> 
         listed = ", ".join(str(folder) for folder in found)
         raise UserError(f"{len(found)} data sets found ({listed}): name one with --data")
     return found[0]
+
+
+def find_weights(name: str, looks_like: Callable[[Path], bool]) -> Path | None:
+    """The file or folder of pretrained weights that a recipe calls `name`: that path itself, else the one folder below
+    inputs() that `looks_like` recognises and whose path has the name's last part, as Kaggle spells it in a mount.
+
+    None where there is none: a hub id may still be in the hub's cache or reached.
+    """
+    for path in (Path(name).expanduser(), inputs() / name):
+        if path.exists():
+            return path
+    wanted = _slug(name.rsplit("/", 1)[-1])
+    folders = folders_below(inputs(), depth=WEIGHTS_DEPTH)
+    found = [folder for folder in folders if wanted in map(_slug, folder.parts) and looks_like(folder)]
+    if len(found) > 1:
+        raise UserError(f"{len(found)} folders hold weights {name} ({', '.join(map(str, found))}): name one of them")
+    return found[0] if found else None
+
+
+def _slug(text: str) -> str:
+    """How Kaggle spells a name in a path: ast-10-10-0.4593 becomes ast-10-10-0-4593."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -25,7 +25,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
 CountRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
 Part = Literal["drums", "vocals", "bass", "other"]
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 
@@ -47,27 +49,60 @@ class MashupRecipe:
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
+class ASTRecipe:
+    """The Audio Spectrogram Transformer (transformers' ASTModel) on Kaldi's fbank; the defaults are AST-base."""
+
+    name: Literal["ast"] = "ast"
+    weights: str = ""  # to begin with: a folder, a Kaggle mount or a hub id; empty: random
+    heard_s: Positive = 10.24  # what one forward pass hears
+    width: Count = 768  # of a token
+    layers: Count = 12
+    heads: Count = 12
+    stride: tuple[Count, Count] = (10, 10)  # of patches, in bands and in frames
+    patchout: tuple[Natural, Natural] = (0, 0)  # rows of bands and columns of frames left out in training
+    dropout: Share = 0.0
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ResNet34Recipe:
     """timm's ResNet34 on librosa's log-mel, one channel."""
 
     name: Literal["resnet34"] = "resnet34"
+    weights: str = ""  # to begin with: a safetensors file, a folder or a Kaggle mount of timm's; empty: random
     heard_s: Positive = 10.24  # what one forward pass hears
     mels: Count = 128
     hop: Count = 160  # samples at 16 kHz
-    fft: Annotated[int, Field(ge=64, le=4096)] = 1024  # at most the silence between the clips of a bank
+    fft: FFTSize = 1024
     widths: tuple[Count, Count, Count, Count] = (64, 128, 256, 512)
     dropout: Share = 0.2
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class CNNRecipe:
+    """Three to six convolution layers on librosa's log-mel."""
+
+    name: Literal["cnn"] = "cnn"
+    heard_s: Positive = 10.24  # what one forward pass hears
+    mels: Count = 128
+    hop: Count = 160  # samples at 16 kHz
+    fft: FFTSize = 1024
+    widths: Annotated[tuple[Count, ...], Field(min_length=3, max_length=6)] = (32, 64, 128, 256)
+    dropout: Share = 0.3
+
+
+Backbone = Annotated[ASTRecipe | ResNet34Recipe | CNNRecipe, Field(discriminator="name")]
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class AugmentRecipe:
     """What is done to log-mels in training beyond fresh mashups; zero leaves a step out."""
 
-    masks: Annotated[int, Field(ge=0)] = 0  # SpecAugment: of time and of frequency each
+    masks: Natural = 0  # SpecAugment: of time and of frequency each
     masked_frames: Share = 0.15  # longest time mask, as a share of what the model hears
     masked_mels: Share = 0.15
     equaliser_db: Annotated[float, Field(ge=0)] = 0.0  # standard deviation of a random curve over the bands
     mixup: Annotated[float, Field(ge=0)] = 0.0  # alpha
+    pictures: Share = 0.0  # of the clips that each of albumentations' transforms changes
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -76,13 +111,21 @@ class TrainRecipe:
 
     epochs: Count = 10
     mashups_per_epoch: Count = 10_000
-    batch_size: Count = 32
+    batch_size: Count = 32  # of one step of the optimizer
+    accumulate: Count = 1  # portions of a batch that go through the model one after another
     lr: Positive = 1e-3
+    head_lr: Positive = 1.0  # the head's learning rate, as a multiple of lr
+    layer_lr: Annotated[float, Field(gt=0, le=1)] = 1.0  # each stage's learning rate, as a share of that above it
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup: Share = 0.1  # of all steps
+    restarts: Natural = 0  # of the cosine, at equal distances
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0  # of the gradient; 0: not clipped
     label_smoothing: Share = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
-    seed: Annotated[int, Field(ge=0)] = 0
+    class_weights: tuple[Positive, ...] = ()  # of the loss, in the order of the classes; empty: all equal
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # decay a step of the averaged weights; 0: the last weights
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # of the forward pass; see precision.py
+    compiled: bool = False  # by torch.compile
+    seed: Natural = 0
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -90,7 +133,7 @@ class FoldRecipe:
     """How the corpus is cut, and what its validation mashups are: shared by all recipes that are to be blended."""
 
     count: Annotated[int, Field(ge=2)] = 5
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Natural = 0
     validation_per_song: Count = 3
     validation: MashupRecipe = MashupRecipe()
 
@@ -102,7 +145,7 @@ class Recipe:
     name: str
     corpus: str = "messy_mashup"
     mashup: MashupRecipe = MashupRecipe()
-    backbone: ResNet34Recipe = ResNet34Recipe()
+    backbone: Backbone = ResNet34Recipe()
     augment: AugmentRecipe = AugmentRecipe()
     train: TrainRecipe = TrainRecipe()
     folds: FoldRecipe = FoldRecipe()

@@ -1,22 +1,32 @@
 """Backbones, one file each; the folder's listing is the registry.
 
-A backbone's file offers `frame_spec(recipe)`, what it hears, and `build(recipe, classes)`, a module whose forward
-takes log-mel (batch, frames, mels) and gives logits (batch, classes).
+A backbone's file offers `frame_spec(recipe)`, what it hears; `build(recipe, classes)`, a `Backbone` with random
+weights; and, where its recipe has `weights`, `load_pretrained(model, recipe)`, which puts those in.
 """
 
 from importlib import import_module
+from types import ModuleType
 
-from torch import nn
-
+from messy_mashup import recipe as recipes
 from messy_mashup.features.frame_spec import FrameSpec
-from messy_mashup.recipe import ResNet34Recipe
+from messy_mashup.models.backbone import Backbone
 
 
-def frame_spec(recipe: ResNet34Recipe) -> FrameSpec:
+def frame_spec(recipe: recipes.Backbone) -> FrameSpec:
     """The front-end that the backbone of this recipe hears through."""
-    return import_module(f"messy_mashup.models.{recipe.name}").frame_spec(recipe)
+    return _file(recipe).frame_spec(recipe)
 
 
-def build(recipe: ResNet34Recipe, classes: int) -> nn.Module:
-    """The backbone of this recipe with a head of `classes` logits."""
-    return import_module(f"messy_mashup.models.{recipe.name}").build(recipe, classes)
+def build(recipe: recipes.Backbone, classes: int) -> Backbone:
+    """The backbone of this recipe with a head of `classes` logits and random weights."""
+    return _file(recipe).build(recipe, classes)
+
+
+def load_pretrained(model: Backbone, recipe: recipes.Backbone) -> None:
+    """Put the weights that the recipe names into a model of `build`; none are named: leave it as it is."""
+    if getattr(recipe, "weights", ""):
+        _file(recipe).load_pretrained(model, recipe)
+
+
+def _file(recipe: recipes.Backbone) -> ModuleType:
+    return import_module(f"messy_mashup.models.{recipe.name}")

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from messy_mashup.features.frame_spec import FrameSpec, librosa_log_mel
+from messy_mashup.models.backbone import Backbone
 from messy_mashup.recipe import ResNet34Recipe
 from messy_mashup.torchvision_import import import_torchvision
 
@@ -18,7 +19,7 @@ def build(recipe: ResNet34Recipe, classes: int) -> "ResNet34":
     return ResNet34(recipe, classes)
 
 
-class ResNet34(nn.Module):
+class ResNet34(Backbone):
     """log-mel (batch, frames, mels) to logits (batch, classes)."""
 
     def __init__(self, recipe: ResNet34Recipe, classes: int) -> None:
@@ -43,6 +44,13 @@ class ResNet34(nn.Module):
     def embed(self, log_mel: torch.Tensor) -> torch.Tensor:
         """What the head sees: (batch, last width)."""
         return self.network.forward_head(self.network.forward_features(self._picture(log_mel)), pre_logits=True)
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """The stem, the four groups of blocks, the head."""
+        network = self.network
+        stem = [*network.conv1.parameters(), *network.bn1.parameters()]
+        blocks = [network.layer1, network.layer2, network.layer3, network.layer4]
+        return [stem, *(list(block.parameters()) for block in blocks), list(network.fc.parameters())]
 
     def _picture(self, log_mel: torch.Tensor) -> torch.Tensor:
         return log_mel[:, None].to(memory_format=torch.channels_last)
