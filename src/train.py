@@ -1,31 +1,71 @@
-"""Train the members of a recipe, fold by fold.
+"""Train the members of a recipe, fold by fold and seed by seed.
 
-    python src/train.py RECIPE [--folds 0,1,2 | --folds all] [--set train.lr=3e-5] [--name NAME]
+    python src/train.py RECIPE [--folds 0,1,2,3,4,all] [--seeds 20] [--set train.lr=3e-5] [--hours 8.5]
 
 Each member hears fresh mashups that are never repeated, predicts its held-out fold (oof.npz) and the test mashups
-(test.npz). Interrupted or killed, the same command goes on from the last whole epoch. `all` is the member that is
-trained on every song.
+(test.npz). Stopped, interrupted or killed, the same command goes on from what was saved, also from the output of an
+earlier kernel that is attached as input. `all` is the member that is trained on every song. With several GPUs one
+member trains on each (`--devices`); `torchrun --nproc-per-node 2 src/train.py RECIPE --folds 0` trains one member on
+all of them.
 """
 
 import argparse
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from messy_mashup import paths
-from messy_mashup.errors import UserError, run_script
+from messy_mashup.errors import Stopped, UserError, run_script
+
+if TYPE_CHECKING:
+    from messy_mashup.data.bank import Bank
+    from messy_mashup.mashup.validation import Plan
+    from messy_mashup.recipe import Recipe
+    from messy_mashup.training.stop import Stop
+    from messy_mashup.training.trained import TestClips
+
+KERNEL_HOURS = 8.5  # a GPU session ends after 9 to 12
+
+
+@dataclass(frozen=True)
+class Order:
+    """One member to be trained."""
+
+    recipe: "Recipe"
+    fold: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Its run and fold."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
 
 
 def main() -> None:
-    """Parse, train, print."""
+    """Parse, train side by side or one after another, print."""
     options = _options()
+    from messy_mashup.training.fleet import devices_named
+
+    from messy_mashup.training.parallel import Ranks
+    from messy_mashup.training.stop import Stop
+
+    bank, plan, test, orders = _prepared(options)
+    devices = devices_named(options.devices)
+    with Stop.after(options.hours) as stop:
+        if len(devices) > 1 and len(orders) > 1 and Ranks.here().count == 1:
+            _side_by_side(options, orders, devices, stop)
+        else:
+            _one_after_another(options, orders, devices[0], bank, plan, test, stop)
+
+
+def _prepared(options: argparse.Namespace) -> "tuple[Bank, Plan, TestClips, list[Order]]":
+    """The data that the members need, checked, and the members."""
     from messy_mashup import recipes
     from messy_mashup.data import corpora
     from messy_mashup.data.bank import Bank, stale
     from messy_mashup.mashup.validation import open_plan
     from messy_mashup.recipe import override
-    from messy_mashup.training.device import best_device
-    from messy_mashup.training.fit import fit
-    from messy_mashup.training.run_folder import fold_name
-    from messy_mashup.training.trained import TestClips, score_test
+    from messy_mashup.training.trained import TestClips
 
     recipe = override(recipes.load(options.recipe), options.set)
     corpus = corpora.load(recipe.corpus)
@@ -34,13 +74,91 @@ def main() -> None:
     if complaint := stale(bank, data):
         raise UserError(complaint)
     plan = open_plan(bank, recipe.folds, options.runs / "folds")
-    folds = _fold_numbers(options.folds, recipe.folds.count)
-    test = TestClips.of(data, corpus.test_clips(data))
-    for fold in folds:
-        folder = options.runs / (options.name or recipe.name) / fold_name(fold)
-        fit(recipe, bank, plan, fold, folder, best_device())
-        score_test(folder, test, best_device())
-        print(f"{folder}: done")
+    return bank, plan, TestClips.of(data, corpus.test_clips(data)), _orders(options, recipe)
+
+
+def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
+    """Fold by fold within a seed; the run of a further seed is named after it."""
+    from messy_mashup.training.run_folder import fold_name
+
+    first, name = recipe.train.seed, options.name or recipe.name
+    orders = []
+    for seed in range(first, first + options.seeds):
+        run = name if seed == first else f"{name}_seed{seed}"
+        seeded = replace(recipe, train=replace(recipe.train, seed=seed))
+        folds = _fold_numbers(options.folds, recipe.folds.count)
+        orders += [Order(seeded, fold, options.runs / run / fold_name(fold)) for fold in folds]
+    return orders
+
+
+def _side_by_side(options: argparse.Namespace, orders: list[Order], devices: list[str], stop: "Stop") -> None:
+    from messy_mashup.training.fleet import Job, train_fleet
+
+    jobs = [
+        Job(order.name, tuple(_arguments(options, order)), order.folder, order.recipe.train.epochs) for order in orders
+    ]
+    train_fleet(jobs, devices, stop)
+
+
+def _arguments(options: argparse.Namespace, order: Order) -> list[str]:
+    """The command line, without the script, that trains this member alone."""
+    given = {"--data": options.data, "--bank": options.bank, "--runs": options.runs, "--wandb": options.wandb}
+    words = [
+        options.recipe,
+        "--folds",
+        "all" if order.fold < 0 else str(order.fold),
+        "--name",
+        order.folder.parent.name,
+    ]
+    for setting in [*options.set, f"train.seed={order.recipe.train.seed}"]:
+        words += ["--set", setting]
+    words += [word for name, value in given.items() if value for word in (name, str(value))]
+    return [*words, "--deterministic"] if options.deterministic else words
+
+
+def _one_after_another(
+    options: argparse.Namespace,
+    orders: list[Order],
+    device: str,
+    bank: "Bank",
+    plan: "Plan",
+    test: "TestClips",
+    stop: "Stop",
+) -> None:
+    for number, order in enumerate(orders):
+        try:
+            _train(options, order, device, bank, plan, test, stop)
+        except Stopped as stopped:
+            left = ", ".join(order.name for order in orders[number:])
+            raise Stopped(f"{stopped}. Left: {left}. Run the same command again to go on") from None
+
+
+def _train(
+    options: argparse.Namespace, order: Order, device: str, bank: "Bank", plan: "Plan", test: "TestClips", stop: "Stop"
+) -> None:
+    """One member, from what there is of it to its test predictions."""
+    from messy_mashup.training.attached import adopt
+
+    from messy_mashup.training.claim import claimed
+    from messy_mashup.training.device import prepared_device
+    from messy_mashup.training.fit import fit
+    from messy_mashup.training.parallel import Ranks
+    from messy_mashup.training.trained import score_test
+
+    ranks, trains_on = Ranks.here(), prepared_device(device, options.deterministic)
+    if not ranks.leads:
+        ranks.wait()  # until the first has adopted what is attached
+        fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop)
+        return
+    with claimed(order.folder):
+        if attached := adopt(order.folder, options.runs):
+            print(f"{order.folder}: goes on from {attached}")
+        ranks.wait()
+        fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop, options.wandb)
+        if reason := stop.reason():
+            raise Stopped(f"{reason}; {order.folder} is trained, and its test mashups are not predicted yet")
+        score_test(order.folder, test, trains_on)
+    print(f"{order.folder}: done")
 
 
 def _fold_numbers(text: str | None, count: int) -> list[int]:
@@ -59,12 +177,21 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recipe", metavar="RECIPE", help="name of a recipe in src/messy_mashup/recipes")
     parser.add_argument("--folds", help="fold numbers with commas, and all for the member of every song")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train the folds with N seeds, as N runs")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field")
     parser.add_argument("--name", help="name of the run (default: the recipe's)")
+    parser.add_argument("--devices", help="such as cuda:0,cuda:1 or cpu,cpu; a member on each (default: every GPU)")
+    hours = "stop in time and keep everything; from the kernel's start (default: 8.5 in a kernel, elsewhere none)"
+    parser.add_argument("--hours", type=float, default=KERNEL_HOURS if paths.in_kernel() else None, help=hours)
+    parser.add_argument("--deterministic", action="store_true", help="on a GPU: slower, and the same bits again")
+    parser.add_argument("--wandb", metavar="PROJECT", help="also log to this project of Weights & Biases")
     parser.add_argument("--data", type=Path, help="folder of the data set (default: the one found below input/)")
     parser.add_argument("--bank", type=Path, help="folder of its bank (default: the one that build.py makes)")
     parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error("--seeds: give the number of seeds, 1 or more")
+    return options
 
 
 if __name__ == "__main__":

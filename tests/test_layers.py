@@ -32,8 +32,8 @@ ABSOLUTE = re.compile(
     r"/(?:home|root|tmp|mnt|media|opt|usr|var|etc|data|content|kaggle|Users|Volumes)(?:/|$)"
     r"|/\w[\w.-]*/\w|[A-Za-z]:[\\/]|~/"
 )
-# A kernel's own folders are Kaggle's choice, and are named in one place
-KERNEL_FOLDERS = {"paths.py": {"/kaggle/input", "/kaggle/working"}}
+# A kernel's own folders are Kaggle's choice, and are named in one place; the age of a process is Linux's to tell
+KERNEL_FOLDERS = {"paths.py": {"/kaggle/input", "/kaggle/working"}, "stop.py": {"/proc/1/stat", "/proc/self/stat"}}
 
 
 def room_of(module: str, scripts: set[str]) -> str | None:

@@ -1,25 +1,60 @@
 """Files that are written whole or not at all, and what they hold in 32 bytes."""
 
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
+
+from messy_mashup.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, it takes `path`'s place in one step.
 
-    A reader sees the old file or the new one, never a part. When the block raises, the temporary file goes.
+    A reader sees the old file or the new one, never a part. When the block raises, the temporary file goes; on a full
+    disk it raises UserError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with full_disk_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """UserError that tells how much is free, where the block fails to write `path` because the disk is full."""
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        if not _says_full(error):
+            raise
+        free_mb = shutil.disk_usage(_nearest_folder(path)).free / 1e6
+        raise UserError(
+            f"the disk is full, or your share of it is used up ({free_mb:.1f} MB are free): {path} could not be "
+            "written, what was whole before still is; make room, then run the same command again"
+        ) from error
+
+
+def _says_full(error: OSError | SafetensorError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return any(f"(os error {number})" in str(error) for number in FULL)  # as Rust ends the message of a system error
+
+
+def _nearest_folder(path: Path) -> Path:
+    return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
 def file_digest(path: Path) -> bytes:

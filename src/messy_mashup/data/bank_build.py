@@ -4,12 +4,10 @@ It grows in a partial folder (bank_partial.py) and takes its name only when all 
 never opened. Clips whose sources have not changed are copied from the bank that is being replaced.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from messy_mashup.claim import claimed
 from messy_mashup.data import corpora
 from messy_mashup.data.bank import (
     CARD,
@@ -95,19 +94,10 @@ def build(corpus_name: str, root: Path, folder: Path, workers: int | None = None
 
 @contextmanager
 def _only_builder(folder: Path) -> Iterator[None]:
-    """Hold the lock of this bank; the system lets go of it when the process ends, however it ends."""
+    """Hold this bank; UserError names who builds it already."""
     if folder.exists() and not (folder.is_dir() and ((folder / CARD).is_file() or not any(folder.iterdir()))):
         raise UserError(f"{folder} exists and is no bank: name another folder with --bank, or remove it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise UserError(f"{folder} is being built by {lock.read() or 'another process'}: wait for it") from error
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
+    with claimed(folder.with_name(f"{folder.name}.lock"), f"{folder} is being built"):
         yield
 
 

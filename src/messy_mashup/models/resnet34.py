@@ -1,12 +1,22 @@
 """ResNet34 (timm) on a log-mel as a picture of one channel."""
 
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
+from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec, librosa_log_mel
 from messy_mashup.models.backbone import Backbone
+from messy_mashup.paths import find_weights
 from messy_mashup.recipe import ResNet34Recipe
 from messy_mashup.torchvision_import import import_torchvision
+
+TENSORS = "model.safetensors"
+PICKLED = (".bin", ".pth", ".pt")
+HEAD = ("fc.weight", "fc.bias")
 
 
 def frame_spec(recipe: ResNet34Recipe) -> FrameSpec:
@@ -17,6 +27,21 @@ def frame_spec(recipe: ResNet34Recipe) -> FrameSpec:
 def build(recipe: ResNet34Recipe, classes: int) -> "ResNet34":
     """A ResNet34 from scratch; `widths` below (64, 128, 256, 512) make a narrow one for small machines."""
     return ResNet34(recipe, classes)
+
+
+def load_pretrained(model: "ResNet34", recipe: ResNet34Recipe) -> None:
+    """Put timm's weights, as named by `recipe.weights`, into a model of `build`.
+
+    The stem's filters are summed to one channel: a grey picture through them is that picture thrice through the three.
+    ImageNet's pictures are normalised to about zero and one a channel, and so is our log-mel; no more is needed. A head
+    of another number of classes, or none, leaves the model's own. Whatever else does not fit is a UserError.
+    """
+    path = _weights_file(recipe.weights)
+    tensors = _read(path)
+    own = model.network.state_dict()
+    _adapt(tensors, own)
+    _check(path, tensors, own)
+    model.network.load_state_dict(own | tensors)
 
 
 class ResNet34(Backbone):
@@ -54,3 +79,91 @@ class ResNet34(Backbone):
 
     def _picture(self, log_mel: torch.Tensor) -> torch.Tensor:
         return log_mel[:, None].to(memory_format=torch.channels_last)
+
+
+def _adapt(tensors: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> None:
+    """One channel in the stem; the head and the counters of batches, which decide nothing here, where they are not."""
+    stem = tensors.get("conv1.weight")
+    if stem is not None and stem.ndim == 4:
+        tensors["conv1.weight"] = stem.float().sum(dim=1, keepdim=True)
+    head = {name: tensors[name].shape if name in tensors else (0, *own[name].shape[1:]) for name in HEAD}
+    if all(head[name][0] != own[name].shape[0] and head[name][1:] == own[name].shape[1:] for name in HEAD):
+        tensors.update((name, own[name]) for name in HEAD)
+    for name in own:
+        if name.endswith("num_batches_tracked"):
+            tensors.setdefault(name, own[name])
+
+
+def _check(path: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> None:
+    shapes = [
+        f"{name} ({tuple(tensors[name].shape)} and not {tuple(own[name].shape)})"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    faults = (("lacks", missing), ("has what a ResNet34 has not:", unknown), ("has other shapes:", shapes))
+    said = [f"{fault} {_listed(names)}" for fault, names in faults if names]
+    if said:
+        raise UserError(
+            f"{path} does not fit this ResNet34: it {'; it '.join(said)}; name weights of timm's resnet34, and leave "
+            "the recipe's widths at (64, 128, 256, 512)"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        with path.open("rb") as file:
+            pickled = file.read(2).startswith((b"PK", b"\x80"))
+        if pickled or path.suffix in PICKLED:
+            raise UserError(
+                f"{path} is a pickle, and nothing here unpickles downloads: where you trust it, convert it once by "
+                '`safetensors.torch.save_file(torch.load("<that file>", weights_only=True), "model.safetensors")`'
+            ) from error
+        raise UserError(f"{path} is no whole safetensors file ({error}): get it again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error}): get it again") from error
+
+
+def _weights_file(name: str) -> Path:
+    path = find_weights(name, lambda folder: any(_files(folder, (".safetensors", *PICKLED)))) or _from_hub(name)
+    if not path.is_dir():
+        return path
+    whole = path / TENSORS
+    found = [whole] if whole.is_file() else _files(path, (".safetensors",)) or _files(path, PICKLED)
+    if len(found) != 1:
+        raise UserError(
+            f"{path} holds {len(found)} files of weights and no {TENSORS}: name the safetensors file itself"
+        )
+    return found[0]
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.is_file())
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        cached = Path(snapshot_download(name, allow_patterns=[TENSORS], local_files_only=True))
+        if (cached / TENSORS).is_file():
+            return cached
+    except (LocalEntryNotFoundError, HFValidationError):
+        pass  # not cached, or no hub id at all, which the download below says
+    try:
+        return Path(snapshot_download(name, allow_patterns=[TENSORS]))
+    except (HfHubHTTPError.__bases__[0], HFValidationError, OSError) as error:  # the base: of the hub's HTTP library
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"no weights {name}: no such file or folder, no mount of that name, not in the hub's cache, and the hub "
+            f"does not give them ({reason}). With internet, run `python -c 'from huggingface_hub "
+            f'import snapshot_download; print(snapshot_download("{name}"))\'` once, and attach that folder to the '
+            "kernel as a data set or put it below input/"
+        ) from error

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
-CURVE_COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_macro_f1", "val_accuracy")
+CURVE_COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_macro_f1", "val_accuracy")
 DPI = 110
 TITLE_LETTERS_AN_INCH = 8
 BAR_INCHES = 0.2
@@ -21,7 +21,7 @@ QUIET_SHARE = 0.02  # of the cells that are not at the floor: with all, digital 
 
 
 def learning_curves(metrics: pd.DataFrame, path: Path) -> None:
-    """Draw a member's metrics.csv: losses beside scores, or beside the learning rate where nothing was validated."""
+    """Draw a member's metrics.csv: losses beside scores."""
     _write(draw_learning_curves(metrics), path)
 
 
@@ -43,14 +43,13 @@ def draw_learning_curves(metrics: pd.DataFrame) -> Figure:
     _curve(losses, curves, "train_loss", "training")
     _curve(losses, curves, "val_loss", "validation")
     losses.set(title="Loss", ylabel="cross-entropy (nats)")
-    if curves["val_macro_f1"].notna().any():
+    _curve(right, curves, "train_accuracy", "training accuracy")
+    validated = curves["val_macro_f1"].notna().any()
+    right.set(title="Score" if validated else "Score (no validation)", ylabel="score")
+    if validated:
         _curve(right, curves, "val_macro_f1", "macro F1")
         _curve(right, curves, "val_accuracy", "accuracy")
-        right.set(title="Validation score", ylabel="score")
         _mark_best(losses, right, curves)
-    else:
-        _curve(right, curves, "lr", "learning rate")
-        right.set(title="Learning rate (no validation)", ylabel="learning rate")
     for axes in (losses, right):
         axes.set(xlabel="epoch", xlim=(curves["epoch"].min() - 0.5, curves["epoch"].max() + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -27,6 +27,7 @@ class Listener:
     frames: int
     classes: tuple[str, ...]
     device: torch.device
+    dtype: torch.dtype = torch.float32  # of the forward pass; the log-mels are float32
 
     def logits(self, log_mels: Iterable[torch.Tensor]) -> np.ndarray:
         """Logits (clips, classes) float32 of whole clips' log-mels (frames, mels) of any lengths."""
@@ -54,8 +55,9 @@ class Listener:
     @torch.inference_mode()
     def _forward(self, windows: list[tuple[int, torch.Tensor]]) -> Iterator[tuple[int, np.ndarray]]:
         clips, log_mels = zip(*windows, strict=True)
-        logits = self.model(torch.stack(log_mels).to(self.device)).float().cpu().numpy()
-        return zip(clips, logits, strict=True)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            logits = self.model(torch.stack(log_mels).to(self.device))
+        return zip(clips, logits.float().cpu().numpy(), strict=True)
 
 
 def overlapping_windows(log_mel: torch.Tensor, frames: int, spec: FrameSpec) -> list[torch.Tensor]:

@@ -1,21 +1,20 @@
 """Fit one member: fresh mashups every step, whole-clip validation and a saved state every epoch."""
 
 import json
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn.functional import cross_entropy, one_hot
 from tqdm import tqdm
 
 from messy_mashup import models
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import ALL
-from messy_mashup.errors import UserError
-from messy_mashup.features import augment
+from messy_mashup.errors import Stopped, UserError
 from messy_mashup.files import write_whole
-from messy_mashup.mashup.arrangement import TRAINING, draw
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.validation import Plan
 from messy_mashup.recipe import Recipe, to_json
@@ -23,35 +22,58 @@ from messy_mashup.scoring import metrics, plots, predictions
 from messy_mashup.scoring.predict import Listener
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training import run_folder
+from messy_mashup.training.feed import Feed
+from messy_mashup.training.learner import Learner, torch_seed
+from messy_mashup.training.parallel import Ranks
+from messy_mashup.training.precision import fastest
 from messy_mashup.training.run_folder import State
-from messy_mashup.training.schedule import learning_rate, parameter_groups
+from messy_mashup.training.schedule import learning_rate
+from messy_mashup.training.stop import Stop
+from messy_mashup.training.tally import Diverged, Tally
+from messy_mashup.training.watch import Watch, watching
+
+Row = dict[str, float | None]  # of metrics.csv
+VALIDATION_METRICS = {"val_loss": metrics.log_loss, "val_macro_f1": metrics.macro_f1, "val_accuracy": metrics.accuracy}
+INITIAL_WEIGHTS = 4  # what is drawn for, beside the purposes in feed.py
 
 
-def fit(recipe: Recipe, bank: Bank, plan: Plan, fold: int, folder: Path, device: torch.device) -> None:
+def fit(
+    recipe: Recipe,
+    bank: Bank,
+    plan: Plan,
+    fold: int,
+    folder: Path,
+    device: torch.device,
+    stop: Stop | None = None,
+    wandb_project: str | None = None,
+) -> None:
     """Train a fold's member into `folder`, going on from where it stands; ALL trains on every song.
 
     Held-out predictions come from the last weights, not the best: an epoch chosen on the clips it is scored on
-    flatters the score, and members trained on all songs have no other choice than the last.
+    flatters the score, and members trained on all songs have no other choice than the last. Raises Stopped, with all
+    that was done saved, when `stop` has a reason.
     """
-    member = Member(recipe, bank, plan, fold, device)
-    rows = member.resume(run_folder.load_state(folder, member.card))
-    with write_whole(folder / run_folder.RECIPE) as temporary:
-        temporary.write_text(to_json(recipe))
-    for epoch in range(len(rows), recipe.train.epochs):
-        rows = [*rows, member.epoch(epoch)]
-        plots.learning_curves(pd.DataFrame(rows), folder / run_folder.CURVES)
-        member.save(folder, rows)
-    if not (folder / run_folder.WEIGHTS).exists():
-        run_folder.save_weights(folder / run_folder.WEIGHTS, member.listener.model.state_dict(), member.card)
-    if fold != ALL and not (folder / run_folder.OOF).exists():
-        predictions.save(member.held_out(), folder / run_folder.OOF)
+    member = Member(recipe, bank, plan, fold, device, folder)
+    member.begin(run_folder.load_state(folder, member.card))
+    member.ranks.wait()  # all have read what is there before one writes
+    if member.ranks.leads:
+        run_folder.clear_leftovers(folder)
+        with write_whole(folder / run_folder.RECIPE) as temporary:
+            temporary.write_text(to_json(recipe))
+    left = range(len(member.rows), recipe.train.epochs)
+    with watching(folder, member.card, wandb_project) if left and member.ranks.leads else nullcontext([]) as watches:
+        for epoch in left:
+            member.epoch(epoch, stop or Stop(), watches)
+    if member.ranks.leads:
+        member.complete()
 
 
 class Member:
     """A model in training, with the mashups that train it and those that validate it."""
 
-    def __init__(self, recipe: Recipe, bank: Bank, plan: Plan, fold: int, device: torch.device) -> None:
-        self.recipe, self.plan, self.fold, self.device = recipe, plan, fold, device
+    def __init__(self, recipe: Recipe, bank: Bank, plan: Plan, fold: int, device: torch.device, folder: Path) -> None:
+        self.recipe, self.plan, self.fold, self.device, self.folder = recipe, plan, fold, device, folder
+        self.ranks = Ranks.here()
         self.card = {
             "recipe": json.loads(to_json(recipe)),
             "classes": list(plan.classes),
@@ -59,95 +81,125 @@ class Member:
             "bank": bank.digest,
             "fold": fold,
         }
-        spec = models.frame_spec(recipe.backbone)
-        torch.manual_seed(_torch_seed(recipe, epoch=0))
-        model = models.build(recipe.backbone, len(plan.classes)).to(device)
-        self.listener = Listener(model, spec, spec.frames_in(recipe.backbone.heard_s), plan.classes, device)
-        self.player = MashupPlayer(bank, spec, device)
-        self.pool = plan.pool(bank, fold, recipe.mashup.parts)
-        self.optimizer = torch.optim.AdamW(parameter_groups(model, recipe.train.weight_decay))
+        if recipe.train.class_weights and len(recipe.train.class_weights) != len(plan.classes):
+            raise UserError(f"train.class_weights has {len(recipe.train.class_weights)} of {len(plan.classes)} classes")
+        self.spec = models.frame_spec(recipe.backbone)
+        self.frames = self.spec.frames_in(recipe.backbone.heard_s)
+        self.player = MashupPlayer(bank, self.spec, device)
+        pool = plan.pool(bank, fold, recipe.mashup.parts)
+        self.feed = Feed(recipe, self.player, pool, self.frames, self.ranks)
         self.steps = max(1, recipe.train.mashups_per_epoch // recipe.train.batch_size)
+        torch.manual_seed(torch_seed(recipe.train.seed, INITIAL_WEIGHTS))
+        self.model = models.build(recipe.backbone, len(plan.classes))
+        self.rows: list[Row] = []
+        self.progress: dict[str, float] = {}
 
-    def resume(self, state: State | None) -> list[dict[str, float | None]]:
-        """Take up a saved state; the rows of metrics so far."""
+    def begin(self, state: State | None) -> None:
+        """Take up a saved state, or begin with pretrained weights where the recipe names some."""
         if state is None:
-            return []
-        self.listener.model.load_state_dict(state.model)
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in state.moments.items():
-            number, moment = name.split(".")
-            # In the parameter's own memory format, so that the sums go on in the same order.
-            kept = value if moment == "step" else torch.empty_like(parameters[int(number)]).copy_(value)
-            moments.setdefault(int(number), {})[moment] = kept
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
-        return state.rows
+            models.load_pretrained(self.model, self.recipe.backbone)
+        every_step = self.recipe.train.epochs * self.steps
+        self.learner = Learner(self.model.to(self.device), self.recipe.train, every_step, self.device, self.ranks)
+        if state is not None:
+            self.learner.restore(state)
+            self.rows, self.progress = list(state.rows), state.progress
 
-    def epoch(self, epoch: int) -> dict[str, float | None]:
-        """Train an epoch on mashups that no other epoch has; its row of metrics."""
-        torch.manual_seed(_torch_seed(self.recipe, epoch + 1))
-        self.listener.model.train()
-        losses = []
-        total = self.steps * self.recipe.train.batch_size
-        title = f"{self.recipe.name} {run_folder.fold_name(self.fold)} epoch {epoch + 1}/{self.recipe.train.epochs}"
-        with tqdm(total=total, desc=title, unit=" mashups") as bar:
-            for step in range(self.steps):
-                losses.append(self._step(epoch, step))
+    def epoch(self, epoch: int, stop: Stop, watches: Sequence[Watch]) -> None:
+        """Train an epoch on mashups that no other epoch has, validate, and save it."""
+        tally = Tally(len(self.plan.classes), **self.progress)
+        self.progress = {}
+        steps = range(int(tally.step), self.steps)
+        with self._bar(epoch, steps) as bar:
+            for step, batch in zip(steps, self.feed.batches(epoch, steps), strict=True):
+                number = epoch * self.steps + step
+                stopping = step + 1 < self.steps and self.ranks.any(stop.reason() is not None, self.device)
+                if tally.add(*self.learner.step(number, batch)) or stopping or step + 1 == self.steps:
+                    self._look(tally, number, bar, watches)
                 bar.update(self.recipe.train.batch_size)
-                bar.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}", refresh=False)
-        rate = self.optimizer.param_groups[0]["lr"]
-        return {"epoch": epoch + 1, "lr": rate, "train_loss": float(np.mean(losses)), **self._validated()}
+                if stopping:
+                    self._break_off(tally, epoch, stop)
+        if self.ranks.leads:
+            self._finish_epoch(epoch, tally, watches)
+        self.ranks.wait()
 
-    def save(self, folder: Path, rows: list[dict[str, float | None]]) -> None:
-        """Write the weights, the best so far beside them, the metrics, and last the state."""
-        weights = self.listener.model.state_dict()
-        run_folder.save_weights(folder / run_folder.WEIGHTS, weights, self.card)
-        scores = [row["val_macro_f1"] for row in rows]
-        if self.fold != ALL and scores[-1] > max(scores[:-1], default=-1):
-            run_folder.save_weights(folder / run_folder.BEST, weights, self.card)
-        moments = {
-            f"{number}.{name}": value
-            for number, state in self.optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-        }
-        run_folder.save_state(folder, State(self.card, rows, weights, moments))
+    def complete(self) -> None:
+        """Make what a finished member lacks where some of its files were not kept."""
+        weights, oof = self.folder / run_folder.WEIGHTS, self.folder / run_folder.OOF
+        if not weights.exists():
+            run_folder.save_weights(weights, self.learner.best_known.state_dict(), self.card)
+        if self.fold != ALL and not oof.exists():
+            predictions.save(self.held_out(), oof)
 
     def held_out(self) -> Predictions:
         """Predictions of the fold's validation mashups."""
         ids, mashups = self.plan.mashups(self.fold)
         burst_level = self.recipe.folds.validation.burst_level
         clips = (self.player.whole_log_mel(mashups[row : row + 1], burst_level) for row in range(len(mashups)))
-        logits = self.listener.logits(clips)
+        dtype = fastest(self.device)
+        listener = Listener(self.learner.best_known, self.spec, self.frames, self.plan.classes, self.device, dtype)
         fold = np.full(len(ids), self.fold)
-        return Predictions(ids, np.array(self.plan.classes), logits, fold, mashups.label, self.plan.digest)
+        return Predictions(
+            ids, np.array(self.plan.classes), listener.logits(clips), fold, mashups.label, self.plan.digest
+        )
 
-    def _step(self, epoch: int, step: int) -> float:
-        train, mashup = self.recipe.train, self.recipe.mashup
-        key = (train.seed, TRAINING, epoch)
-        mashups = draw(self.pool, mashup, key, step * train.batch_size, train.batch_size)
-        log_mel = self.player.log_mel(mashups, self.listener.frames, mashup.burst_level)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(train, epoch * self.steps + step, train.epochs * self.steps)
-        label = torch.from_numpy(mashups.label).to(self.device)
-        target = one_hot(label, len(self.plan.classes)).float()
-        log_mel, target = augment.augmented(log_mel, target, self.recipe.augment, self.listener.spec)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=train.precision == "bfloat16"):
-            logits = self.listener.model(log_mel)
-        loss = cross_entropy(logits.float(), target, label_smoothing=train.label_smoothing)
-        if not torch.isfinite(loss):
-            raise UserError(f"the loss is no longer finite at epoch {epoch + 1}, step {step}: try a lower train.lr")
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
+    def _finish_epoch(self, epoch: int, tally: Tally, watches: Sequence[Watch]) -> None:
+        """Write the weights, the best so far beside them, predictions, curves, and last the state."""
+        held_out = None if self.fold == ALL else self.held_out()
+        self.rows.append(self._row(epoch, tally, held_out))
+        weights = self.learner.best_known.state_dict()
+        run_folder.save_weights(self.folder / run_folder.WEIGHTS, weights, self.card)
+        if held_out:
+            predictions.save(held_out, self.folder / run_folder.OOF)
+            scores = [row["val_macro_f1"] for row in self.rows]
+            if scores[-1] > max(scores[:-1], default=-1):
+                run_folder.save_weights(self.folder / run_folder.BEST, weights, self.card)
+        plots.learning_curves(pd.DataFrame(self.rows), self.folder / run_folder.CURVES)
+        run_folder.save_state(self.folder, self.learner.state(self.card, self.rows, {}))
+        for watch in watches:
+            watch.write({f"epoch/{name}": value for name, value in self.rows[-1].items() if value is not None}, epoch)
 
-    def _validated(self) -> dict[str, float | None]:
-        if self.fold == ALL:
-            return {"val_loss": None, "val_macro_f1": None, "val_accuracy": None}
-        held_out = self.held_out()
-        of = {"val_loss": metrics.log_loss, "val_macro_f1": metrics.macro_f1, "val_accuracy": metrics.accuracy}
-        return {name: metric(held_out.label, held_out.logits) for name, metric in of.items()}
+    def _row(self, epoch: int, tally: Tally, held_out: Predictions | None) -> Row:
+        mashups = self.steps * self.feed.size
+        row: Row = {
+            "epoch": epoch + 1,
+            "lr": learning_rate(self.recipe.train, (epoch + 1) * self.steps - 1, self.learner.steps),
+            "train_loss": tally.loss / self.steps,
+            "train_accuracy": tally.correct / mashups,
+        }
+        for name, metric in VALIDATION_METRICS.items():
+            row[name] = metric(held_out.label, held_out.logits) if held_out else None
+        return row
 
+    def _look(self, tally: Tally, number: int, bar: tqdm, watches: Sequence[Watch]) -> None:
+        try:
+            tally.look()
+        except Diverged as error:
+            raise Diverged(f"{self.folder}: {error} of epoch {number // self.steps + 1}; {self._last_good()}") from None
+        accuracy = tally.recent_correct / self.feed.size
+        bar.set_postfix(loss=f"{tally.recent_loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
+        speed = bar.format_dict["rate"]
+        lr = learning_rate(self.recipe.train, number, self.learner.steps)
+        numbers = {"loss": tally.recent_loss, "accuracy": accuracy, "lr": lr} | (
+            {"mashups_per_s": speed} if speed else {}
+        )
+        for watch in watches:
+            watch.write({f"step/{name}": value for name, value in numbers.items()}, number + 1)
 
-def _torch_seed(recipe: Recipe, epoch: int) -> int:
-    return int(np.random.SeedSequence((recipe.train.seed, epoch)).generate_state(1)[0])
+    def _break_off(self, tally: Tally, epoch: int, stop: Stop) -> None:
+        if self.ranks.leads:
+            run_folder.save_state(self.folder, self.learner.state(self.card, self.rows, tally.progress))
+        self.ranks.wait()
+        left = f"epoch {epoch + 1} of {self.recipe.train.epochs}, step {tally.step} of {self.steps}"
+        raise Stopped(f"{stop.reason() or 'another process was asked to stop'}; {self.folder} is saved at {left}")
+
+    def _last_good(self) -> str:
+        if not self.rows:
+            return "no epoch was finished: try a lower train.lr"
+        weights = self.folder / run_folder.WEIGHTS
+        return f"the last good weights are those of epoch {len(self.rows)}, {weights}: try a lower train.lr"
+
+    def _bar(self, epoch: int, steps: range) -> tqdm:
+        batch = self.recipe.train.batch_size
+        title = f"{self.recipe.name} {run_folder.fold_name(self.fold)} epoch {epoch + 1}/{self.recipe.train.epochs}"
+        begun, total = steps.start * batch, self.steps * batch
+        return tqdm(total=total, initial=begun, desc=title, unit=" mashups", disable=not self.ranks.leads)

@@ -1,14 +1,14 @@
 """What a member's training leaves in its folder, written so that it may be killed at any time.
 
-The state of an epoch is one file (tensors, and in its header the card and the rows of metrics), because two files
-cannot be replaced in one step. It is written last: whatever else an epoch writes is made again, to the same bits,
+The state is one file (tensors, and in its header the card and the rows of metrics), because two files cannot be
+replaced in one step. It is written last: whatever else an epoch writes is made again, to the same bits,
 when the epoch is done again. Nothing here is ever unpickled.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,25 @@ from messy_mashup.files import file_digest, write_whole
 
 RECIPE, STATE, WEIGHTS, BEST = "recipe.json", "state.safetensors", "weights.safetensors", "best.safetensors"
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
+TENSORBOARD = "tensorboard"  # a folder of event files
 CARD = "card"  # the only key of a file's metadata: with several, their order in the file would vary
+
+
+Tensors = dict[str, torch.Tensor]
+ROOMS = ("model", "moments", "averaged")  # of a state's tensors; their names begin so in the file
 
 
 @dataclass(frozen=True)
 class State:
-    """A member after an epoch."""
+    """A member after an epoch, or between two steps of one."""
 
     card: dict[str, Any]  # what it is made of; a resume compares it
-    rows: list[dict[str, float]]  # of metrics.csv, one an epoch
-    model: dict[str, torch.Tensor]
-    moments: dict[str, torch.Tensor]  # of the optimizer, by "parameter number.name"
+    rows: list[dict[str, float | None]]  # of metrics.csv, one an epoch
+    model: Tensors
+    moments: Tensors = field(default_factory=dict)  # of the optimizer, by "parameter number.name"
+    averaged: Tensors = field(default_factory=dict)  # the weights' moving average, where it is kept
+    scaler: dict[str, float] = field(default_factory=dict)  # of the loss in float16
+    progress: dict[str, float] = field(default_factory=dict)  # within the epoch that was broken off
 
 
 def fold_name(fold: int) -> str:
@@ -41,14 +49,14 @@ def fold_name(fold: int) -> str:
     return "all" if fold == ALL else f"fold{fold}"
 
 
-def save_weights(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, Any]) -> None:
+def save_weights(path: Path, tensors: Tensors, card: dict[str, Any]) -> None:
     """Write tensors as safetensors with the card in the header; the file alone is enough to predict."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with write_whole(path) as temporary:
         save_file(plain, temporary, metadata={CARD: json.dumps(card)})
 
 
-def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_weights(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """The tensors and the card of a file of `save_weights`."""
     with _opened(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[CARD])  # noqa: SIM118
@@ -80,27 +88,32 @@ def _opened(path: Path) -> Iterator[safe_open]:
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Write the epoch's metrics, then the state that makes the epoch count."""
-    with write_whole(folder / METRICS) as temporary:
-        pd.DataFrame(state.rows).to_csv(temporary, index=False, lineterminator="\n")
-    tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
-    tensors |= {f"moments.{name}": tensor for name, tensor in state.moments.items()}
-    save_weights(folder / STATE, tensors, {"card": state.card, "rows": state.rows})
+    """Write the metrics of the epochs, then the state that makes them count."""
+    if state.rows:
+        with write_whole(folder / METRICS) as temporary:
+            pd.DataFrame(state.rows).to_csv(temporary, index=False, lineterminator="\n")
+    tensors = {f"{room}.{name}": value for room in ROOMS for name, value in getattr(state, room).items()}
+    header = {name: getattr(state, name) for name in ("card", "rows", "scaler", "progress")}
+    save_weights(folder / STATE, tensors, header)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove the half-written files of a run that was killed."""
+    for leftover in folder.glob(".*.partial"):
+        leftover.unlink()
 
 
 def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     """The state to go on from, or None; a run of another recipe or corpus in this folder is an error."""
-    for leftover in folder.glob(".*.partial"):  # of a run that was killed
-        leftover.unlink()
     if not (folder / STATE).exists():
         return _shipped(folder, card)
     tensors, header = load_weights(folder / STATE)
     _refuse_another(folder, header["card"], card)
-    rooms = {
-        room: {name.removeprefix(room): tensor for name, tensor in tensors.items() if name.startswith(room)}
-        for room in ("model.", "moments.")
-    }
-    return State(header["card"], header["rows"], rooms["model."], rooms["moments."])
+    rooms: dict[str, Tensors] = {room: {} for room in ROOMS}
+    for name, tensor in tensors.items():
+        room, _, rest = name.partition(".")
+        rooms[room][rest] = tensor
+    return State(**header, **rooms)
 
 
 def _shipped(folder: Path, card: dict[str, Any]) -> State | None:
@@ -110,7 +123,7 @@ def _shipped(folder: Path, card: dict[str, Any]) -> State | None:
     weights, there = load_weights(folder / WEIGHTS)
     _refuse_another(folder, there, card)
     # Weights of an earlier epoch are those of a run that was killed before its first state.
-    return State(there, _rows(folder), weights, {}) if _is_last_epoch(folder, there) else None
+    return State(there, _rows(folder), weights) if _is_last_epoch(folder, there) else None
 
 
 def is_complete(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from messy_mashup.recipe import Recipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predict import Listener, file_log_mel
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
+from messy_mashup.training.precision import fastest
 from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights, weights_digest
 
 
@@ -34,7 +35,8 @@ def load_member(folder: Path, device: torch.device) -> Listener:
     except (KeyError, ValidationError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its recipe: {error}") from error
     spec = models.frame_spec(backbone)
-    return Listener(model.to(device), spec, spec.frames_in(backbone.heard_s), tuple(card["classes"]), device)
+    frames, classes = spec.frames_in(backbone.heard_s), tuple(card["classes"])
+    return Listener(model.to(device), spec, frames, classes, device, fastest(device))
 
 
 @dataclass(frozen=True)

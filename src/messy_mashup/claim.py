@@ -1,0 +1,55 @@
+"""One command at a time in a folder: a lock that says who holds it and ends with its process, however that ends."""
+
+import errno
+import fcntl
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from messy_mashup.errors import UserError
+from messy_mashup.files import full_disk_told
+
+LOCKLESS = {errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS}  # of a file system that knows no locks
+
+
+@contextmanager
+def claimed(lock: Path, doing: str) -> Iterator[None]:
+    """Hold the file `lock`; while another process does, UserError: "{doing} by process 4711 ...: wait for it".
+
+    `doing` is the beginning of that sentence, such as "runs/x/fold0 is being trained". The file stays, empty:
+    if it were removed, a process that had just opened it would hold a lock that nobody else sees.
+    """
+    with full_disk_told(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("ab+", buffering=0)
+    with file:
+        _take(file.fileno(), lock, doing)
+        file.truncate(0)
+        with full_disk_told(lock):
+            file.write(_holder().encode())
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _take(descriptor: int, lock: Path, doing: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = lock.read_text(errors="replace").strip() or "another process"
+        raise UserError(f"{doing} by {holder}: wait for it or stop it") from error
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
+
+
+def _holder() -> str:
+    """Who this is, for whoever comes second."""
+    command = shlex.join([Path(sys.executable).name, *sys.argv])
+    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC ({command})"

@@ -1,0 +1,249 @@
+"""AST checkpoints in the hub's format: found, read and held against the network that is to take them.
+
+A checkpoint is a folder with config.json, model.safetensors and, mostly, preprocessor_config.json. Its tensors are
+named as transformers 4 named its modules; transformers 5 renamed the modules and kept the names on the hub.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from messy_mashup.errors import UserError
+from messy_mashup.features.frame_spec import AST_FBANK
+from messy_mashup.paths import WEIGHTS_DEPTH, find_weights, folders_below
+
+CONFIG, TENSORS, EXTRACTOR = "config.json", "model.safetensors", "preprocessor_config.json"
+MODEL_TYPE = "audio-spectrogram-transformer"
+ENCODER, HEAD = "audio_spectrogram_transformer.", "classifier."
+POSITIONS = ENCODER + "embeddings.position_embeddings"
+# The fields of config.json that decide what the tensors compute, apart from the grid of patches.
+NETWORK_FIELDS = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "layer_norm_eps",
+    "patch_size",
+    "qkv_bias",
+    "num_mel_bins",
+)
+GRID_FIELDS = ("max_length", "frequency_stride", "time_stride")
+EXTRACTOR_FIELDS = {
+    "do_normalize": True,
+    "mean": AST_FBANK.mean,
+    "std": AST_FBANK.divisor / 2,
+    "num_mel_bins": AST_FBANK.mels,
+    "sampling_rate": AST_FBANK.sample_rate_hz,
+}
+HUB_NAMES = (
+    (r"(^|\.)layers\.(\d+)\.", r"\1encoder.layer.\2."),
+    (r"\.attention\.q_proj\.", ".attention.attention.query."),
+    (r"\.attention\.k_proj\.", ".attention.attention.key."),
+    (r"\.attention\.v_proj\.", ".attention.attention.value."),
+    (r"\.attention\.o_proj\.", ".attention.output.dense."),
+    (r"\.mlp\.fc1\.", ".intermediate.dense."),
+    (r"\.mlp\.fc2\.", ".output.dense."),
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The patches of a log-mel; patch (row, column) is token `row * columns + column`, after CLS and DIST."""
+
+    rows: int  # of bands
+    columns: int  # of frames
+
+    @classmethod
+    def over(cls, mels: int, frames: int, stride: tuple[int, int], patch: int) -> "Grid":
+        """The patches that fit whole into a log-mel; `stride` in bands and in frames."""
+        return cls((mels - patch) // stride[0] + 1, (frames - patch) // stride[1] + 1)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by their names on the hub, float32, checked; the position table is still on the checkpoint's grid."""
+
+    tensors: dict[str, torch.Tensor]
+    frames: int  # that the checkpoint heard
+    stride: tuple[int, int]  # of its patches, in bands and in frames
+
+
+def hub_name(name: str) -> str:
+    """The name of a tensor on the hub, from its name in any version of transformers."""
+    for pattern, replacement in HUB_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def find_checkpoint(name: str) -> Path:
+    """The folder that holds the checkpoint `name`: a folder, a Kaggle mount, or a hub id, from its cache or the net."""
+    path = find_weights(name, _is_checkpoint)
+    if path is None:
+        return _from_hub(name)
+    if path.is_file():
+        raise UserError(f"the weights {path} are a file: name the folder that holds {CONFIG} and {TENSORS}")
+    if (path / CONFIG).exists() or (path / TENSORS).exists():
+        return path
+    found = [folder for folder in folders_below(path, WEIGHTS_DEPTH) if _is_checkpoint(folder)]
+    if len(found) > 1:
+        raise UserError(f"{len(found)} AST checkpoints below {path} ({', '.join(map(str, found))}): name one of them")
+    return found[0] if found else path
+
+
+def read_checkpoint(folder: Path, network: Mapping[str, Any], shapes: Mapping[str, torch.Size]) -> Checkpoint:
+    """The checkpoint in `folder` for a network with these fields of config.json and tensors of these shapes.
+
+    The head is among the tensors if it has the network's number of classes. Whatever else does not fit is a UserError.
+    """
+    fields = _read_config(folder / CONFIG, network)
+    _check_extractor(folder / EXTRACTOR)
+    path = folder / TENSORS
+    tensors = _read_tensors(path)
+    frames, *stride = (fields[field] for field in GRID_FIELDS)
+    grid = Grid.over(network["num_mel_bins"], frames, tuple(stride), network["patch_size"])
+    table = torch.Size((1, 2 + grid.rows * grid.columns, shapes[POSITIONS][-1]))
+    tensors = _without_other_head(tensors, shapes)
+    _check_tensors(path, tensors, dict(shapes) | {POSITIONS: table})
+    return Checkpoint(tensors, frames, tuple(stride))
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    if not (folder / TENSORS).is_file() or not (folder / CONFIG).is_file():
+        return False
+    try:
+        return _read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
+    except UserError:
+        return False
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    files = [CONFIG, TENSORS, EXTRACTOR]
+    try:
+        cached = Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
+        if _is_checkpoint(cached):
+            return cached
+    except (LocalEntryNotFoundError, HFValidationError):
+        pass  # not cached, or no hub id at all, which the download below says
+    try:
+        return Path(snapshot_download(name, allow_patterns=files))
+    except (HfHubHTTPError.__bases__[0], HFValidationError, OSError) as error:  # the base: of the hub's HTTP library
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"no weights {name}: no such folder, no mount of that name with an AST, not in the hub's cache, and the "
+            f"hub does not give them ({reason}). With internet, run `python -c 'from huggingface_hub import "
+            f'snapshot_download; print(snapshot_download("{name}"))\'` once, and attach that folder to the kernel as a '
+            "data set or put it below input/"
+        ) from error
+
+
+def _read_config(path: Path, network: Mapping[str, Any]) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"{path} is missing: an AST checkpoint is a folder with {CONFIG} and {TENSORS}")
+    fields = _read_json(path)
+    if fields.get("model_type") != MODEL_TYPE:
+        raise UserError(f"{path} is of a {fields.get('model_type')!r}, not of an {MODEL_TYPE!r}: name other weights")
+    missing = [field for field in NETWORK_FIELDS if field not in fields]
+    missing += [field for field in GRID_FIELDS if not isinstance(fields.get(field), int) or fields[field] < 1]
+    if missing:
+        raise UserError(f"{path} lacks {_listed(missing)}: get the checkpoint again")
+    if different := _differences(fields, {field: network[field] for field in NETWORK_FIELDS}):
+        raise UserError(
+            f"{path} is of another network than the recipe's: {different}; set the recipe's backbone (width, layers, "
+            "heads) to the checkpoint's, or name other weights"
+        )
+    return fields
+
+
+def _check_extractor(path: Path) -> None:
+    if not path.is_file():
+        return
+    if different := _differences(_read_json(path), EXTRACTOR_FIELDS):
+        raise UserError(
+            f"{path}: this checkpoint hears another log-mel: {different}; name weights trained on AudioSet's"
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON ({error}): get the checkpoint again") from error
+    if not isinstance(fields, dict):
+        raise UserError(f"{path} is no JSON object: get the checkpoint again")
+    return fields
+
+
+def _differences(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    different = [name for name, value in wanted.items() if not _equal(fields.get(name), value)]
+    return ", ".join(f"{name} is {fields.get(name)!r} and not {wanted[name]!r}" for name in different)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    both_float = isinstance(one, float) and isinstance(other, float)
+    return math.isclose(one, other, rel_tol=1e-6) if both_float else one == other
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors by their names on the hub; those of a bare ASTModel, which have no prefix, get it."""
+    if not path.is_file():
+        raise UserError(_why_missing(path))
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {hub_name(name): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged or half a file ({error}): get the checkpoint again") from error
+    if any(name.startswith((ENCODER, HEAD)) for name in tensors):
+        return tensors
+    return {ENCODER + name: tensor for name, tensor in tensors.items()}
+
+
+def _why_missing(path: Path) -> str:
+    pickled = path.with_name("pytorch_model.bin")
+    if not pickled.exists():
+        return f"{path} is missing: an AST checkpoint is a folder with {CONFIG} and {TENSORS}"
+    return (
+        f"{path} is missing, and {pickled} is not read, for unpickling runs whatever code a file holds. Where you "
+        "trust it, convert it: `ASTForAudioClassification.from_pretrained(folder).save_pretrained(new_folder)`"
+    )
+
+
+def _without_other_head(tensors: dict[str, torch.Tensor], shapes: Mapping[str, torch.Size]) -> dict[str, torch.Tensor]:
+    """Leave out a head that is whole but of another number of classes."""
+    head = {name for name in shapes if name.startswith(HEAD)}
+    classes = tensors.get(HEAD + "dense.bias")
+    if not head <= set(tensors) or classes is None or classes.shape == shapes[HEAD + "dense.bias"]:
+        return tensors
+    return {name: tensor for name, tensor in tensors.items() if name not in head}
+
+
+def _check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, torch.Size]) -> None:
+    has_head = any(name.startswith(HEAD) for name in tensors)
+    wanted = [name for name in shapes if has_head or not name.startswith(HEAD)]
+    faults = {
+        "lacks": [name for name in wanted if name not in tensors],
+        "has, and the network has not,": [name for name in tensors if name not in shapes],
+        "has in other shapes": [
+            f"{name} {tuple(tensors[name].shape)} for {tuple(shapes[name])}"
+            for name in wanted
+            if name in tensors and tensors[name].shape != shapes[name]
+        ],
+    }
+    if any(faults.values()):
+        found = "; ".join(f"{fault} {_listed(names)}" for fault, names in faults.items() if names)
+        raise UserError(f"{path} is not the checkpoint that its {CONFIG} describes: it {found}. Get it again")
+
+
+def _listed(names: Iterable[str]) -> str:
+    first, count = [*names][:3], len([*names])
+    return ", ".join(first) + (f" and {count - 3} more" if count > 3 else "")

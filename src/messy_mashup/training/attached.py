@@ -1,0 +1,76 @@
+"""A member that an earlier kernel session left, attached as input: it is copied, so that training goes on from it."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from messy_mashup import paths
+from messy_mashup.errors import UserError
+from messy_mashup.files import file_digest, write_whole
+from messy_mashup.training.claim import CLAIM
+from messy_mashup.training.run_folder import METRICS, OOF, STATE, TEST, WEIGHTS, is_complete, read_card
+
+SEARCH_DEPTH = 8  # notebooks/<owner>/<kernel>/runs/<run>/<fold>, and two folders more
+COUNTED = (WEIGHTS, STATE)  # what makes a folder a member's, copied last and in this order
+
+
+def adopt(folder: Path, runs: Path) -> Path | None:
+    """Copy the attached member of that name into `folder` of `runs`, where that has nothing to go on from.
+
+    Gives the folder it was copied from, None where nothing was. Of several the one that is furthest is taken; where
+    two of them are equally far and differ, UserError names them.
+    """
+    if (folder / STATE).exists() or ((folder / WEIGHTS).exists() and is_complete(folder)):
+        return None
+    found = [place for place in _attached(folder.relative_to(runs).parts) if place.resolve() != folder.resolve()]
+    if not found:
+        return None
+    source = _furthest(found)
+    for path in sorted(_files(source), key=_copied_when):
+        with write_whole(folder / path.relative_to(source)) as temporary:
+            shutil.copyfile(path, temporary)
+    return source
+
+
+def _attached(name: tuple[str, ...]) -> list[Path]:
+    """Folders below the inputs whose path ends in `name` and that hold a member."""
+    folders = paths.folders_below(paths.inputs(), depth=SEARCH_DEPTH)
+    named = (folder for folder in folders if folder.parts[-len(name) :] == name)
+    return [folder for folder in named if any((folder / file).exists() for file in COUNTED)]
+
+
+def _furthest(members: list[Path]) -> Path:
+    distance = {member: _distance(member) for member in members}
+    furthest = [member for member in members if distance[member] == max(distance.values())]
+    if len({tuple(_digest(member / file) for file in COUNTED) for member in furthest}) > 1:
+        listed = "".join(f"\n  {member}" for member in furthest)
+        raise UserError(
+            f"members of one name are attached that are equally far and differ: detach all but one of{listed}"
+        )
+    return furthest[0]
+
+
+def _distance(member: Path) -> tuple[float, ...]:
+    """How far a member is: whole epochs, steps of the next one, and what is predicted."""
+    predicted = ((member / OOF).exists(), (member / TEST).exists())
+    if (member / STATE).exists():
+        header = read_card(member / STATE)
+        return (len(header["rows"]), header["progress"].get("step", 0), *predicted)
+    metrics = member / METRICS
+    return (len(pd.read_csv(metrics)) if metrics.exists() else 0, 0, *predicted)
+
+
+def _digest(path: Path) -> bytes | None:
+    return file_digest(path) if path.exists() else None
+
+
+def _files(member: Path) -> list[Path]:
+    """A member's files, without what belonged to the process that wrote them."""
+    files = (path for path in member.rglob("*") if path.is_file())
+    return [path for path in files if path.name != CLAIM and path.suffix != ".partial"]
+
+
+def _copied_when(path: Path) -> tuple[int, Path]:
+    """What a resume looks for comes last, so that a copy that was killed is begun again."""
+    return (COUNTED.index(path.name) + 1 if path.name in COUNTED else 0), path
