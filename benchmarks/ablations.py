@@ -42,13 +42,19 @@ class Variant:
     settings: tuple[str, ...] = ()
 
 
-BASES = (Variant("cnn", CNN), Variant("ast", AST))
+# What the CNN's recipe was before the first of these rows.
+MASKED = ("augment.masks=1", "augment.equaliser_db=3")
+BASES = (Variant("cnn", CNN, MASKED), Variant("ast", AST))
 VARIANTS = (
-    Variant("no masks, no equaliser", CNN, ("augment.masks=0", "augment.equaliser_db=0")),
-    Variant("pictures by albumentations", CNN, ("augment.pictures=0.5",)),
-    Variant("mixup, smoothing, class weights", CNN, ("augment.mixup=0.4", "train.label_smoothing=0.1", HARD_CLASSES)),
-    Variant("averaged weights", CNN, ("train.ema=0.99",)),
-    Variant("warm restarts", CNN, ("train.restarts=2",)),
+    Variant("no masks, no equaliser", CNN),
+    Variant("pictures by albumentations", CNN, (*MASKED, "augment.pictures=0.5")),
+    Variant(
+        "mixup, smoothing, class weights",
+        CNN,
+        (*MASKED, "augment.mixup=0.4", "train.label_smoothing=0.1", HARD_CLASSES),
+    ),
+    Variant("averaged weights", CNN, (*MASKED, "train.ema=0.99")),
+    Variant("warm restarts", CNN, (*MASKED, "train.restarts=2")),
     Variant(
         "patchout, layer-wise rates, clipping",
         AST,

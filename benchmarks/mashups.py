@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 import torch
+from plain_way import PlainMashups, extractor
 
 from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
@@ -34,8 +35,7 @@ from messy_mashup.features.logmel import log_mel, wave_log_mel
 from messy_mashup.mashup import frames
 from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
 from messy_mashup.mashup.frames import MashupPlayer
-from messy_mashup.recipe import MashupRecipe
-from messy_mashup.torchvision_import import import_torchvision
+from messy_mashup.recipe import ASTRecipe, MashupRecipe
 
 RATE_HZ, HEARD_S, FRAMES = 16_000, 10.24, 1022
 BATCH = 32  # played at a time, as in training
@@ -61,15 +61,11 @@ def _measure(bank: Bank, data: Path, count: int) -> dict[str, float]:
     classes = tuple(sorted(set(bank.index["label"][bank.index["kind"] == "stem"])))
     pool = Pool.of(bank.index, bank.sample_rate_hz, classes, RECIPE.parts)
     mashups = draw(pool, RECIPE, (0, 0, 0), 0, count)
-    import_torchvision()
-    from transformers import ASTFeatureExtractor
-
-    extractor = ASTFeatureExtractor(max_length=FRAMES)
-    plain = _Plain(bank, data, extractor)
+    plain, extract = PlainMashups(bank, data, HEARD_S), extractor(ASTRecipe(heard_s=HEARD_S), AST_FBANK)
     player = MashupPlayer(bank, AST_FBANK)
     few = range(max(3, count // 25))
-    whole_s = _median_s(lambda row: plain.mashup(mashups, row, plain.whole_voice), few)
-    crop_s = _median_s(lambda row: plain.mashup(mashups, row, plain.cropped_voice), few)
+    whole_s = _median_s(lambda row: extract(plain.wave(mashups, row, plain.whole_voice)), few)
+    crop_s = _median_s(lambda row: extract(plain.wave(mashups, row, plain.cropped_voice)), few)
     batches = range(0, max(BATCH, count), BATCH)
     ours_s = _median_s(lambda row: player.log_mel(draw(pool, RECIPE, (0, 0, 0), row, BATCH), FRAMES, "peak"), batches)
     ours_s /= BATCH
@@ -83,49 +79,6 @@ def _measure(bank: Bank, data: Path, count: int) -> dict[str, float]:
         **_peak_errors(player, mashups),
         **_tempo_errors(),
     }
-
-
-class _Plain:
-    """Decode, stretch, mix and extract as participants do, from the files."""
-
-    def __init__(self, bank: Bank, data: Path, extractor: Callable) -> None:
-        self.files = [data / path for path in bank.index["path"]]
-        self.extractor = extractor
-
-    def mashup(self, mashups: Arrangements, row: int, voice: Callable[..., np.ndarray]) -> torch.Tensor:
-        gains = mashups.voice_gain[row]
-        waves = [voice(mashups, row, number) for number in range(len(gains))]
-        length = min(map(len, waves))
-        music = sum(gain * wave[:length] for gain, wave in zip(gains, waves, strict=True))
-        music /= np.abs(music).max() or 1
-        noise = self._load(mashups.burst_clip[row, 0])
-        noise *= mashups.burst_gain[row, 0] / (np.abs(noise).max() or 1)
-        at = min(int(mashups.burst_at_s[row, 0] * RATE_HZ), length - 1)
-        music[at : at + len(noise)] += noise[: length - at]
-        music /= np.abs(music).max() or 1
-        begin = int(mashups.heard_at[row] * max(0, length - HEARD_S * RATE_HZ))
-        heard = music[begin : begin + int(HEARD_S * RATE_HZ)].astype(np.float32)
-        return self.extractor(heard, sampling_rate=RATE_HZ, return_tensors="pt").input_values
-
-    def whole_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
-        import librosa
-
-        wave = self._load(mashups.voice_clip[row, voice])
-        return librosa.effects.time_stretch(wave, rate=mashups.voice_rate[row, voice])
-
-    def cropped_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
-        import librosa
-
-        rate = mashups.voice_rate[row, voice]
-        wave = self._load(mashups.voice_clip[row, voice])
-        size = int(HEARD_S * RATE_HZ * rate) + 1
-        begin = int(mashups.heard_at[row] * max(0, len(wave) - size))
-        return librosa.effects.time_stretch(wave[begin : begin + size], rate=rate)
-
-    def _load(self, clip: int) -> np.ndarray:
-        import librosa
-
-        return librosa.load(self.files[clip], sr=RATE_HZ)[0]
 
 
 def _pieces(player: MashupPlayer, pool: Pool, mashups: Arrangements) -> dict[str, float]:

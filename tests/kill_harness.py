@@ -68,6 +68,16 @@ class KillHarness:
         process.join()
         return Trial(f"after {seconds:.2f} s", reached, self._repeated(folder))
 
+    def terminated_after(self, folder: Path, seconds: float) -> tuple[int, Trial]:
+        """Told to end by SIGTERM after that time, then run again; its exit status, and the trial."""
+        process = self._process(folder)
+        process.start()
+        process.join(seconds)
+        reached = process.is_alive()
+        process.terminate()
+        process.join()
+        return process.exitcode, Trial(f"SIGTERM after {seconds:.2f} s", reached, self._repeated(folder))
+
     def _repeated(self, folder: Path) -> dict[str, str]:
         self._finish(self._process(folder))
         return tree_digests(folder, self.ignored)

@@ -17,7 +17,7 @@ MINI = Path(__file__).resolve().parents[1] / "input" / "mini_mashup"
 @pytest.mark.slow
 @pytest.mark.skipif(not MINI.is_dir(), reason="input/mini_mashup is not unpacked")
 def test_mashups_of_real_music(tmp_path):
-    recipe = recipes.load("messy_mashup_resnet34_mini")
+    recipe = recipes.load("messy_mashup_resnet34_tiny")
     bank = bank_build.build("messy_mashup", MINI, tmp_path / "bank")
     assert len(bank.select("stem")) == 1600
     plan = open_plan(bank, recipe.folds, tmp_path)

@@ -55,3 +55,40 @@ def test_on_ones_own_machine_all_is_in_the_repository(monkeypatch):
     assert paths.runs() == paths.REPOSITORY / "runs"
     assert paths.inputs() == paths.REPOSITORY / "input"
     assert (paths.REPOSITORY / "src" / "train.py").is_file()
+
+
+def is_weights(folder) -> bool:
+    return (folder / "model.safetensors").is_file()
+
+
+def weights_at(folder):
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        "models/someone/ast-finetuned-audioset-10-10-0-4593/transformers/default/1",
+        "datasets/someone/ast-finetuned-audioset-10-10-0-4593",
+        "ast-finetuned-audioset-10-10-0-4593/snapshot",
+    ],
+)
+def test_weights_are_found_in_a_mount_by_the_last_part_of_their_name(kernel, mount):
+    weights_at(kernel / "input" / "models" / "someone" / "another-model")
+    place = weights_at(kernel / "input" / mount)
+    assert paths.find_weights("MIT/ast-finetuned-audioset-10-10-0.4593", is_weights) == place
+    assert paths.find_weights("MIT/ast-finetuned-speech-commands", is_weights) is None
+
+
+def test_weights_that_are_named_by_their_path_are_taken(kernel):
+    place = weights_at(kernel / "mine" / "ast")
+    assert paths.find_weights(str(place), is_weights) == place
+
+
+def test_weights_in_two_mounts_are_named(kernel):
+    for number in ("1", "2"):
+        weights_at(kernel / "input" / "models" / "someone" / "ast-base" / "transformers" / "default" / number)
+    with pytest.raises(UserError, match="2 folders hold weights me/ast-base"):
+        paths.find_weights("me/ast-base", is_weights)

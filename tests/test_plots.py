@@ -27,6 +27,7 @@ def metrics():
             "epoch": epochs,
             "lr": 1e-3 * np.cos(epochs / 21 * np.pi / 2),
             "train_loss": 2.3 * np.exp(-epochs / 6),
+            "train_accuracy": 1 - 0.8 * np.exp(-epochs / 4),
             "val_loss": 0.4 + 1.9 * np.exp(-epochs / 5),
             "val_macro_f1": score,
             "val_accuracy": score + 0.01,
@@ -54,22 +55,27 @@ def test_curves_are_labelled_and_mark_the_best_epoch(metrics):
     assert losses.get_xlabel() == scores.get_xlabel() == "epoch"
     assert losses.get_ylabel() == "cross-entropy (nats)"
     assert legend(losses) == ["training", "validation"]
-    assert legend(scores) == ["macro F1", "accuracy", f"best: {metrics['val_macro_f1'].max():.3f}, epoch 15"]
+    assert legend(scores) == [
+        "training accuracy",
+        "macro F1",
+        "accuracy",
+        f"best: {metrics['val_macro_f1'].max():.3f}, epoch 15",
+    ]
     assert losses.lines[0].get_ydata().tolist() == metrics["train_loss"].tolist()
 
 
 @pytest.mark.parametrize("empty", [np.nan, "", None])
-def test_a_member_without_validation_shows_its_learning_rate(metrics, empty):
+def test_a_member_without_validation_shows_its_training_accuracy(metrics, empty):
     metrics[["val_loss", "val_macro_f1", "val_accuracy"]] = empty
     losses, right = draw_learning_curves(metrics).axes
     assert legend(losses) == ["training"]
-    assert right.get_ylabel() == "learning rate"
-    assert right.lines[0].get_ydata().tolist() == metrics["lr"].tolist()
+    assert right.get_title() == "Score (no validation)"
+    assert right.lines[0].get_ydata().tolist() == metrics["train_accuracy"].tolist()
 
 
 def test_curves_of_a_csv_read_as_text_or_after_one_epoch(metrics):
     _, scores = draw_learning_curves(metrics.astype(str)).axes
-    assert scores.lines[0].get_ydata() == pytest.approx(metrics["val_macro_f1"].to_numpy())
+    assert scores.lines[1].get_ydata() == pytest.approx(metrics["val_macro_f1"].to_numpy())
     _, scores = draw_learning_curves(metrics.head(1)).axes
     assert "epoch 1" in legend(scores)[-1]
     assert [tick for tick in scores.get_xticks() if 0.5 <= tick <= 1.5] == [1]

@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from messy_mashup import recipes
+from messy_mashup import models, recipes
 from messy_mashup.errors import UserError
-from messy_mashup.recipe import MashupRecipe, Recipe, from_json, override, to_json
+from messy_mashup.recipe import CNNRecipe, MashupRecipe, Recipe, from_json, override, to_json
+from messy_mashup.training.learner import Learner
+from messy_mashup.training.parallel import Ranks
+
+SMALL = CNNRecipe(widths=(4, 4, 4))
 
 
 @pytest.mark.parametrize("name", sorted(recipes.names()))
@@ -36,8 +41,11 @@ def test_settings_are_put_in_with_their_types():
         ("train.lr=fast", "valid number"),
         ("mashup.rate=(1.2,0.8)", "low to high"),
         ("mashup.noisy=1.5", "less than or equal to 1"),
-        ("train.precision=float8", "'float32' or 'bfloat16'"),
-        ("backbone.widths=(8,8)", "backbone.widths"),
+        ("train.precision=float8", "'float32', 'bfloat16' or 'float16'"),
+        ("train.ema=1", "less than 1"),
+        ("train.class_weights=(1,-1)", "class_weights"),
+        ("backbone.widths=(8,8)", "widths"),
+        ("backbone.name=vgg", "'ast', 'resnet34', 'cnn'"),
     ],
 )
 def test_a_wrong_setting_is_named(setting, words):
@@ -65,3 +73,35 @@ def test_recipes_are_frozen_and_checked_when_replaced():
 def test_an_unknown_recipe_is_answered_with_the_known_ones():
     with pytest.raises(UserError, match="messy_mashup_resnet34_demo"):
         recipes.load("resnet35")
+
+
+def test_the_first_seed_is_as_its_participant_published_it():
+    recipe = recipes.load("messy_mashup_ast")
+    assert recipe.backbone.weights == "MIT/ast-finetuned-audioset-10-10-0.4593"
+    assert (recipe.backbone.width, recipe.backbone.layers, recipe.backbone.heads) == (768, 12, 12)
+    assert (recipe.backbone.stride, recipe.backbone.heard_s) == ((10, 10), 10.24)
+    assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (5e-5, 12, 10)
+    learner = Learner(models.build(SMALL, 2), recipe.train, 1, torch.device("cpu"), Ranks())
+    assert isinstance(learner.optimizer, torch.optim.AdamW)
+    assert recipe.mashup.rate == (0.9, 1.1)
+    assert recipe.mashup.stretched > 0
+    assert recipe.mashup.noisy > 0
+    assert models.frame_spec(recipe.backbone).sample_rate_hz == 16_000
+
+
+def test_every_system_has_a_variant_for_two_cores_and_these_share_their_validation():
+    known = recipes.names()
+    systems = {name for name in known if not name.endswith(("_tiny", "_demo"))}
+    assert systems == {
+        "messy_mashup_ast",
+        "messy_mashup_ast_patchout",
+        "messy_mashup_resnet34",
+        "messy_mashup_cnn",
+    }
+    assert {f"{name}_tiny" for name in systems} <= set(known)
+    for group in ([known[name] for name in systems], [known[f"{name}_tiny"] for name in systems]):
+        assert len({recipe.folds for recipe in group}) == 1
+        assert len({recipe.corpus for recipe in group}) == 1
+    for name in systems:
+        model = models.build(known[f"{name}_tiny"].backbone, 10)
+        assert sum(parameter.numel() for parameter in model.parameters()) < 6e6

@@ -1,6 +1,7 @@
 """Training that is killed and started again ends in the same bits as training that is not."""
 
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import tiny
 from kill_harness import KillHarness
 from messy_mashup.data import bank_build
+from messy_mashup.errors import STOPPED_STATUS
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +28,32 @@ def harness(corpus: tuple[Path, Path], folds: str, *more: str, threads: int = 1)
         place = ["--data", str(root), "--bank", str(bank), "--runs", str(runs)]
         return [tiny.RECIPE, "--folds", folds, *place, *tiny.settings(), *more]
 
-    return KillHarness("train.py", arguments, tiny.PRELOAD, threads, ignored=_left_in_the_plans_folder)
+    return KillHarness("train.py", arguments, tiny.PRELOAD, threads, ignored=_left_alone)
 
 
-def _left_in_the_plans_folder(name: str) -> bool:
-    """A member's folder is cleared of half-written files by its next run; the plan's is left alone, others read it."""
-    return name.startswith("folds/") and name.endswith(".partial")
+def _left_alone(name: str) -> bool:
+    """A member's folder is cleared of half-written files by its next run; the plan's is not, for others read it.
+    TensorBoard's files hold the time of day.
+    """
+    return (name.startswith("folds/") and name.endswith(".partial")) or "/tensorboard/" in name
+
+
+# Everything that has a state of its own, or draws: the loss's scale, averaged weights, restarts, pictures, mixup.
+EVERYTHING = [
+    "train.precision=float16",
+    "train.ema=0.9",
+    "train.restarts=1",
+    "train.accumulate=2",
+    "train.clip_norm=1",
+    "train.layer_lr=0.8",
+    "augment.mixup=0.4",
+    "augment.pictures=0.5",
+]
 
 
 @pytest.fixture(scope="module")
 def training(corpus) -> KillHarness:
-    return harness(corpus, "0,all")
+    return harness(corpus, "0,all", *(word for setting in EVERYTHING for word in ("--set", setting)))
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +79,18 @@ def test_killed_at_a_random_moment(training, undisturbed, tmp_path, place):
     assert trial.tree == tree, trial.killed
 
 
+def test_told_to_end_it_saves_the_step_and_goes_on_to_the_same_bits(training, undisturbed, tmp_path):
+    tree, seconds, _ = undisturbed
+    statuses = []
+    for place in range(4):
+        status, trial = training.terminated_after(tmp_path / str(place), (0.3 + 0.15 * place) * seconds)
+        assert trial.tree == tree, trial.killed
+        statuses.append(status)
+    # Before it trains, a command simply ends; after its last step it comes to its end.
+    assert set(statuses) <= {STOPPED_STATUS, -signal.SIGTERM, 0}
+    assert STOPPED_STATUS in statuses
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_moments_spread_over_a_run(training, undisturbed, tmp_path):
     tree, seconds, _ = undisturbed
@@ -74,7 +103,7 @@ def test_killed_at_twenty_moments_spread_over_a_run(training, undisturbed, tmp_p
 
 @pytest.mark.slow
 def test_two_threads_and_bfloat16_end_in_the_same_bits_too(corpus, tmp_path):
-    training = harness(corpus, "0", "--set", "train.precision=bfloat16", threads=2)
+    training = harness(corpus, "0", "--set", "train.precision=bfloat16", "--set", "train.ema=0.9", threads=2)
     tree, seconds, replaces = training.undisturbed(tmp_path / "undisturbed")
     trials = [training.killed_after(tmp_path / f"{share}", share * seconds) for share in (0.3, 0.5, 0.7)]
     trials.append(training.killed_at_replace(tmp_path / "replace", replaces // 2, "after"))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from messy_mashup.recipe import AugmentRecipe, CNNRecipe, Recipe, TrainRecipe
+from messy_mashup.recipe import CNNRecipe, Recipe, TrainRecipe
 from messy_mashup.recipes.tiny_sets import MINI_FOLDS, MINI_MASHUPS
 
 competition = Recipe(
@@ -16,7 +16,6 @@ tiny = replace(
     name="messy_mashup_cnn_tiny",
     mashup=MINI_MASHUPS,
     backbone=CNNRecipe(heard_s=1.8, mels=96, hop=200, widths=(32, 64, 128, 256)),
-    augment=AugmentRecipe(masks=1, equaliser_db=3.0),
-    train=TrainRecipe(epochs=10, mashups_per_epoch=5120, lr=3e-3, precision="bfloat16"),
+    train=TrainRecipe(epochs=8, mashups_per_epoch=5120, lr=3e-3, precision="bfloat16"),
     folds=MINI_FOLDS,
 )
