@@ -2,7 +2,7 @@
 
     python src/blend.py [RUN ...] [--name NAME]
 
-RUN is a folder name below runs/; with none, the run that was trained last is taken, with all its members.
+RUN is a folder name below runs/, or a pattern such as 'messy_mashup_cnn*'; with none, the run that was trained last is taken, with all its members.
 """
 
 import argparse
@@ -20,12 +20,12 @@ def main() -> None:
     from messy_mashup.training import members
     from messy_mashup.training.run_folder import weights_digest
 
-    runs = [options.runs / name for name in options.run] or [members.newest_run(options.runs)]
+    runs = members.runs_named(options.runs, options.run) or [members.newest_run(options.runs)]
     folders = [folder for run in runs for folder in members.members_of(run)]
     cards = members.blendable(folders)
     held_out = ensemble.out_of_fold(members.held_out_by_run(folders))
     spread = ensemble.fold_spread(held_out)
-    name = options.name or "-".join(run.name for run in runs)
+    name = options.name or (f"{runs[0].name}_and_{len(runs) - 1}_more" if len(runs) > 1 else runs[0].name)
     blend = ensemble.Blend(
         name,
         tuple(folder.relative_to(options.runs).as_posix() for folder in folders),
@@ -48,7 +48,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("run", nargs="*", metavar="RUN", help="folder below runs/ (default: the newest run)")
+    parser.add_argument("run", nargs="*", metavar="RUN", help="folders below runs/, or patterns (default: the newest run)")
     parser.add_argument("--name", help="name of the blend (default: its runs')")
     parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")
     return parser.parse_args()

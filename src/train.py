@@ -155,9 +155,7 @@ def _train(
             print(f"{order.folder}: goes on from {attached}")
         ranks.wait()
         fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop, options.wandb)
-        if reason := stop.reason():
-            raise Stopped(f"{reason}; {order.folder} is trained, and its test mashups are not predicted yet")
-        score_test(order.folder, test, trains_on)
+        score_test(order.folder, test, trains_on, stop)
     print(f"{order.folder}: done")
 
 

@@ -23,6 +23,17 @@ def members_of(run: Path) -> list[Path]:
     return sorted(finished, key=lambda folder: (folder.name == fold_name(ALL), folder.name))
 
 
+def runs_named(runs: Path, names: Sequence[str]) -> list[Path]:
+    """The folders below `runs` of these names, each of which may be a pattern, such as messy_mashup_cnn_seed*."""
+    found = []
+    for name in names:
+        matching = sorted(path for path in runs.glob(name) if any(path.glob(f"*/{WEIGHTS}")))
+        if not matching:
+            raise UserError(f"{runs} holds no trained run {name}: see its folders, or train one with train.py")
+        found += [path for path in matching if path not in found]
+    return found
+
+
 def newest_run(runs: Path) -> Path:
     """The run whose weights were written last."""
     weights = sorted(runs.glob(f"*/*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime_ns)

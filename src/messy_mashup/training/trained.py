@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from tqdm import tqdm
 from messy_mashup import models
 from messy_mashup.data.audio import read_header
 from messy_mashup.data.corpora import named_at_once
-from messy_mashup.errors import UserError
+from messy_mashup.errors import Stopped, UserError
+from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.files import file_digest
 from messy_mashup.recipe import Recipe
 from messy_mashup.scoring import predictions
@@ -22,6 +24,7 @@ from messy_mashup.scoring.predict import Listener, file_log_mel
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
 from messy_mashup.training.precision import fastest
 from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights, weights_digest
+from messy_mashup.training.stop import Stop
 
 
 def load_member(folder: Path, device: torch.device) -> Listener:
@@ -67,9 +70,9 @@ def _fault(file: Path) -> str | None:
     return None
 
 
-def score_test(folder: Path, test: TestClips, device: torch.device) -> Predictions:
+def score_test(folder: Path, test: TestClips, device: torch.device, stop: Stop | None = None) -> Predictions:
     """A member's logits of the test mashups, from its test.npz where that is of these clips and weights, else scored
-    whole now and written there.
+    whole now and written there. Raises Stopped when `stop` has a reason before all are scored.
     """
     path = folder / TEST
     origin = f"{test.digest} by {weights_digest(folder)}"
@@ -79,8 +82,15 @@ def score_test(folder: Path, test: TestClips, device: torch.device) -> Predictio
             return scored
     listener = load_member(folder, device)
     files = tqdm(test.files, desc=f"test mashups by {folder.name}", unit=" clips")
-    logits = listener.logits(file_log_mel(file, listener.spec) for file in files)
+    logits = listener.logits(_log_mels(files, listener.spec, stop or Stop()))
     fold, label = np.full(len(test.id), -1), np.full(len(test.id), NO_LABEL)
     scored = Predictions(test.id, np.array(listener.classes), logits, fold, label, origin)
     predictions.save(scored, path)
     return scored
+
+
+def _log_mels(files: Iterable[Path], spec: FrameSpec, stop: Stop) -> Iterator[torch.Tensor]:
+    for file in files:
+        if reason := stop.reason():
+            raise Stopped(f"{reason} before all test mashups were scored; the member itself is trained")
+        yield file_log_mel(file, spec)
