@@ -2,7 +2,8 @@
 
     python src/blend.py [RUN ...] [--name NAME]
 
-RUN is a folder name below runs/, or a pattern such as 'messy_mashup_cnn*'; with none, the run that was trained last is taken, with all its members.
+RUN is a folder name below runs/, or a pattern such as 'messy_mashup_cnn*'; with none, the run that was trained last
+is taken, with all its members.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("run", nargs="*", metavar="RUN", help="folders below runs/, or patterns (default: the newest run)")
+    parser.add_argument("run", nargs="*", metavar="RUN", help="folder or pattern below runs/ (default: the newest)")
     parser.add_argument("--name", help="name of the blend (default: its runs')")
     parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")
     return parser.parse_args()

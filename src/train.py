@@ -45,7 +45,6 @@ def main() -> None:
     """Parse, train side by side or one after another, print."""
     options = _options()
     from messy_mashup.training.fleet import devices_named
-
     from messy_mashup.training.parallel import Ranks
     from messy_mashup.training.stop import Stop
 
@@ -138,11 +137,10 @@ def _train(
 ) -> None:
     """One member, from what there is of it to its test predictions."""
     from messy_mashup.training.attached import adopt
-
-    from messy_mashup.training.claim import claimed
     from messy_mashup.training.device import prepared_device
     from messy_mashup.training.fit import fit
     from messy_mashup.training.parallel import Ranks
+    from messy_mashup.training.run_folder import claimed
     from messy_mashup.training.trained import score_test
 
     ranks, trains_on = Ranks.here(), prepared_device(device, options.deterministic)

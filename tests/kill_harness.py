@@ -40,6 +40,15 @@ class KillHarness:
     threads: int = 1
     ignored: Callable[[str], bool] = lambda name: False
 
+    def session(self, folder: Path, *more: str) -> tuple[int, str]:
+        """One run with more arguments, undisturbed: its exit status, and what it said on standard error."""
+        said = folder.parent / f"{folder.name}.stderr"
+        arguments = (self.script, [*self.arguments(folder), *more], self.threads)
+        process = self._context().Process(target=_run, args=arguments, kwargs={"stderr": str(said)})
+        process.start()
+        process.join()
+        return process.exitcode, said.read_text()
+
     def undisturbed(self, folder: Path) -> tuple[dict[str, str], float, int]:
         """What an undisturbed run leaves, the seconds it takes, and how often it calls os.replace."""
         context = self._context()
@@ -108,7 +117,13 @@ def tree_digests(folder: Path, ignored: Callable[[str], bool] = lambda name: Fal
 
 
 def _run(
-    script: str, arguments: list[str], threads: int, kill_at: int = NEVER, when: str = "before", counter=None
+    script: str,
+    arguments: list[str],
+    threads: int,
+    kill_at: int = NEVER,
+    when: str = "before",
+    counter=None,
+    stderr: str = os.devnull,
 ) -> None:
     with contextlib.suppress(ImportError):
         import torch
@@ -117,7 +132,8 @@ def _run(
     sys.path.insert(0, str(SOURCES))
     sys.argv = [script, *arguments]
     os.replace = _counting(os.replace, kill_at, when, counter)
-    sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = open(stderr, "w", buffering=1)  # noqa: SIM115
     runpy.run_path(str(SOURCES / script), run_name="__main__")
 
 

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from messy_mashup.errors import Stopped, UserError, run_script
-from messy_mashup.training.claim import claimed
+from messy_mashup.training.run_folder import claimed
 from messy_mashup.training.stop import Stop
 
 folder, gates, how, option, device = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]

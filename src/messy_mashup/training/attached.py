@@ -8,8 +8,7 @@ import pandas as pd
 from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
-from messy_mashup.training.claim import CLAIM
-from messy_mashup.training.run_folder import METRICS, OOF, STATE, TEST, WEIGHTS, is_complete, read_card
+from messy_mashup.training.run_folder import CLAIM, METRICS, OOF, STATE, TEST, WEIGHTS, is_complete, read_card
 
 SEARCH_DEPTH = 8  # notebooks/<owner>/<kernel>/runs/<run>/<fold>, and two folders more
 COUNTED = (WEIGHTS, STATE)  # what makes a folder a member's, copied last and in this order

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from messy_mashup import claim
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
@@ -24,6 +25,7 @@ from messy_mashup.files import file_digest, write_whole
 RECIPE, STATE, WEIGHTS, BEST = "recipe.json", "state.safetensors", "weights.safetensors", "best.safetensors"
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
 TENSORBOARD = "tensorboard"  # a folder of event files
+CLAIM = ".claim"  # says which process trains here
 CARD = "card"  # the only key of a file's metadata: with several, their order in the file would vary
 
 
@@ -47,6 +49,13 @@ class State:
 def fold_name(fold: int) -> str:
     """The folder of a fold's member within its run."""
     return "all" if fold == ALL else f"fold{fold}"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a member's folder; UserError names the process that holds it already."""
+    with claim.claimed(folder / CLAIM, f"{folder} is being trained"):
+        yield
 
 
 def save_weights(path: Path, tensors: Tensors, card: dict[str, Any]) -> None:
