@@ -46,15 +46,16 @@ def whole(training, tmp_path_factory) -> dict[str, str]:
 
 def test_sessions_of_no_time_each_do_a_step_and_end_where_one_long_session_does(training, whole, tmp_path):
     runs = tmp_path / "runs"
-    sessions = [training.session(runs, "--hours", "1e-6")]
-    while sessions[-1][0] == STOPPED_STATUS:
-        sessions.append(training.session(runs, "--hours", "1e-6"))
-    # Two epochs of two steps: a session stops after the first step of an epoch, and before the test mashups.
+    sessions = [training.session(runs, "--hours", "1e-6") for _ in range(3)]
+    # Two epochs of two steps: a session stops after the first step of an epoch, or before the test mashups.
     assert [status for status, _ in sessions] == [STOPPED_STATUS] * 3
-    said = sessions[0][1]
-    assert "1e-06 hours since this command's start are over" in said
-    assert "epoch 1 of 2, step 1 of 2" in said
-    assert f"Left: {FOLDER}" in said
+    said = [said for _, said in sessions]
+    assert "1e-06 hours since this command's start are over" in said[0]
+    assert "epoch 1 of 2, step 1 of 2" in said[0]
+    assert "epoch 2 of 2, step 1 of 2" in said[1]
+    assert "the member itself is trained" in said[2]
+    assert all(f"Left: {FOLDER}" in one for one in said)
+    assert training.session(runs)[0] == 0
     assert tree_digests(runs, training.ignored) == whole
 
 

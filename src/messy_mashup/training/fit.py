@@ -155,8 +155,9 @@ class Member:
                 run_folder.save_weights(self.folder / run_folder.BEST, weights, self.card)
         plots.learning_curves(pd.DataFrame(self.rows), self.folder / run_folder.CURVES)
         run_folder.save_state(self.folder, self.learner.state(self.card, self.rows, {}))
+        numbers = {f"epoch/{name}": value for name, value in self.rows[-1].items() if value is not None}
         for watch in watches:
-            watch.write({f"epoch/{name}": value for name, value in self.rows[-1].items() if value is not None}, epoch)
+            watch.write(numbers, (epoch + 1) * self.steps)
 
     def _row(self, epoch: int, tally: Tally, held_out: Predictions | None) -> Row:
         mashups = self.steps * self.feed.size
