@@ -10,6 +10,7 @@ all of them.
 """
 
 import argparse
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,8 +92,12 @@ def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
 
 
 def _side_by_side(options: argparse.Namespace, orders: list[Order], devices: list[str], stop: "Stop") -> None:
+    from messy_mashup.recipe import to_json
     from messy_mashup.training.fleet import Job, train_fleet
+    from messy_mashup.training.run_folder import refuse_another_recipe
 
+    for order in orders:
+        refuse_another_recipe(order.folder, json.loads(to_json(order.recipe)))
     jobs = [
         Job(order.name, tuple(_arguments(options, order)), order.folder, order.recipe.train.epochs) for order in orders
     ]

@@ -69,8 +69,9 @@ def test_a_finished_run_is_left_as_it_is(house, capfd):
     assert tree_digests(folder) == before
 
 
-def test_another_recipe_in_the_same_folder_is_refused(house, capfd):
-    assert house.train("--set", "train.lr=0.5") == 2
+@pytest.mark.parametrize("devices", [(), ("--devices", "cpu,cpu", "--folds", "0,1")])
+def test_another_recipe_in_the_same_folder_is_refused(house, capfd, devices):
+    assert house.train("--set", "train.lr=0.5", *devices) == 2
     assert "trained with another recipe" in capfd.readouterr().err
 
 

@@ -125,6 +125,14 @@ def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     return State(**header, **rooms)
 
 
+def refuse_another_recipe(folder: Path, recipe: dict[str, Any]) -> None:
+    """UserError where what was trained in `folder` so far is of another recipe than this one, as in a card."""
+    if (folder / STATE).exists():
+        _refuse_another(folder, read_card(folder / STATE)["card"], {"recipe": recipe})
+    elif (folder / WEIGHTS).exists():
+        _refuse_another(folder, read_card(folder / WEIGHTS), {"recipe": recipe})
+
+
 def _shipped(folder: Path, card: dict[str, Any]) -> State | None:
     """A member that was trained to its end elsewhere: its weights stand for the state, which is not shipped."""
     if not (folder / WEIGHTS).exists():
