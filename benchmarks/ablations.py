@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 
-from messy_mashup import paths
+from messy_mashup import paths, recipes
 from messy_mashup.errors import UserError, run_script
+from messy_mashup.recipe import override, to_json
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.metrics import macro_f1, paired_difference
 from messy_mashup.training.fleet import Job, devices_named, train_fleet
@@ -93,7 +94,10 @@ def _job(variant: Variant, seed: int, options: argparse.Namespace) -> Job:
     for setting in (*SHORT, *variant.settings, f"train.seed={seed}"):
         words += ["--set", setting]
     words += ["--data", str(options.data)]
-    return Job(f"{run}/fold{FOLD}", tuple(words), options.runs / run / f"fold{FOLD}", epochs=4)
+    recipe = override(recipes.load(variant.recipe), [*SHORT, *variant.settings, f"train.seed={seed}"])
+    return Job(
+        f"{run}/fold{FOLD}", tuple(words), options.runs / run / f"fold{FOLD}", to_json(recipe), recipe.train.epochs
+    )
 
 
 def _run(variant: Variant, seed: int) -> str:

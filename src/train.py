@@ -10,7 +10,7 @@ all of them.
 """
 
 import argparse
-import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,9 @@ def main() -> None:
     bank, plan, test, orders = _prepared(options)
     devices = devices_named(options.devices)
     with Stop.after(options.hours) as stop:
-        if len(devices) > 1 and len(orders) > 1 and Ranks.here().count == 1:
+        if left_s := stop.left_s():
+            print(f"This command stops in time: {left_s / 3600:.1f} hours from now")
+        if len(orders) > 1 and (len(devices) > 1 or options.seeds > 1) and Ranks.here().count == 1:
             _side_by_side(options, orders, devices, stop)
         else:
             _one_after_another(options, orders, devices[0], bank, plan, test, stop)
@@ -79,9 +81,10 @@ def _prepared(options: argparse.Namespace) -> "tuple[Bank, Plan, TestClips, list
 
 def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
     """Fold by fold within a seed; the run of a further seed is named after it."""
+    from messy_mashup.files import check_name
     from messy_mashup.training.run_folder import fold_name
 
-    first, name = recipe.train.seed, options.name or recipe.name
+    first, name = recipe.train.seed, check_name(options.name or recipe.name)
     orders = []
     for seed in range(first, first + options.seeds):
         run = name if seed == first else f"{name}_seed{seed}"
@@ -94,14 +97,24 @@ def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
 def _side_by_side(options: argparse.Namespace, orders: list[Order], devices: list[str], stop: "Stop") -> None:
     from messy_mashup.recipe import to_json
     from messy_mashup.training.fleet import Job, train_fleet
-    from messy_mashup.training.run_folder import refuse_another_recipe
 
+    jobs = []
     for order in orders:
-        refuse_another_recipe(order.folder, json.loads(to_json(order.recipe)))
-    jobs = [
-        Job(order.name, tuple(_arguments(options, order)), order.folder, order.recipe.train.epochs) for order in orders
-    ]
+        # What an earlier session left counts as done here, not only in the member's own process.
+        with suppress(UserError):
+            _adopt(order, options.runs)
+        words, recipe = tuple(_arguments(options, order)), to_json(order.recipe)
+        jobs.append(Job(order.name, words, order.folder, recipe, order.recipe.train.epochs))
     train_fleet(jobs, devices, stop)
+
+
+def _adopt(order: Order, runs: Path) -> None:
+    from messy_mashup.training.attached import adopt
+    from messy_mashup.training.run_folder import claimed
+
+    with claimed(order.folder):
+        if attached := adopt(order.folder, runs):
+            print(f"{order.folder}: goes on from {attached}")
 
 
 def _arguments(options: argparse.Namespace, order: Order) -> list[str]:
@@ -141,11 +154,10 @@ def _train(
     options: argparse.Namespace, order: Order, device: str, bank: "Bank", plan: "Plan", test: "TestClips", stop: "Stop"
 ) -> None:
     """One member, from what there is of it to its test predictions."""
-    from messy_mashup.training.attached import adopt
     from messy_mashup.training.device import prepared_device
     from messy_mashup.training.fit import fit
     from messy_mashup.training.parallel import Ranks
-    from messy_mashup.training.run_folder import claimed
+    from messy_mashup.training.run_folder import claimed, drop_state
     from messy_mashup.training.trained import score_test
 
     ranks, trains_on = Ranks.here(), prepared_device(device, options.deterministic)
@@ -153,12 +165,12 @@ def _train(
         ranks.wait()  # until the first has adopted what is attached
         fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop)
         return
+    _adopt(order, options.runs)
     with claimed(order.folder):
-        if attached := adopt(order.folder, options.runs):
-            print(f"{order.folder}: goes on from {attached}")
         ranks.wait()
         fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop, options.wandb)
         score_test(order.folder, test, trains_on, stop)
+        drop_state(order.folder)
     print(f"{order.folder}: done")
 
 
@@ -168,6 +180,8 @@ def _fold_numbers(text: str | None, count: int) -> list[int]:
     if text is None:
         return list(range(count))
     words = text.split(",")
+    if len(set(words)) < len(words):
+        raise UserError(f"--folds {text}: a fold is named twice")
     unknown = [word for word in words if word != "all" and not (word.isdecimal() and int(word) < count)]
     if unknown:
         raise UserError(f"--folds {text}: {unknown[0]!r} is none of the recipe's folds 0 to {count - 1}, nor all")

@@ -40,11 +40,14 @@ class KillHarness:
     threads: int = 1
     ignored: Callable[[str], bool] = lambda name: False
 
-    def session(self, folder: Path, *more: str) -> tuple[int, str]:
-        """One run with more arguments, undisturbed: its exit status, and what it said on standard error."""
+    def session(self, folder: Path, *more: str, inputs: Path | None = None) -> tuple[int, str]:
+        """One run with more arguments, and with `inputs` in place of input/: its exit status, and what it said on
+        standard error.
+        """
         said = folder.parent / f"{folder.name}.stderr"
         arguments = (self.script, [*self.arguments(folder), *more], self.threads)
-        process = self._context().Process(target=_run, args=arguments, kwargs={"stderr": str(said)})
+        surroundings = {"stderr": str(said), "inputs": inputs}
+        process = self._context().Process(target=_run, args=arguments, kwargs=surroundings)
         process.start()
         process.join()
         return process.exitcode, said.read_text()
@@ -124,12 +127,17 @@ def _run(
     when: str = "before",
     counter=None,
     stderr: str = os.devnull,
+    inputs: Path | None = None,
 ) -> None:
     with contextlib.suppress(ImportError):
         import torch
 
         torch.set_num_threads(threads)
     sys.path.insert(0, str(SOURCES))
+    if inputs:
+        from messy_mashup import paths
+
+        paths.inputs = lambda: inputs
     sys.argv = [script, *arguments]
     os.replace = _counting(os.replace, kill_at, when, counter)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115

@@ -12,7 +12,7 @@ from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.training.attached import adopt
 from messy_mashup.training.run_folder import (
-    BEST,
+    LOG,
     METRICS,
     OOF,
     STATE,
@@ -49,7 +49,6 @@ def write_member(folder: Path, epochs: int, step: int = 0, value: float = 0.0) -
     folder.mkdir(parents=True)
     tensors = {"a": torch.full((3,), value)}
     save_weights(folder / WEIGHTS, tensors, CARD)
-    save_weights(folder / BEST, tensors, CARD)
     (folder / TENSORBOARD).mkdir()
     (folder / TENSORBOARD / "events").write_text("curves")
     save_state(folder, State(CARD, rows(epochs), tensors, progress={"step": step} if step else {}))
@@ -67,6 +66,7 @@ def test_a_member_is_found_wherever_kaggle_mounts_it_and_copied(inputs, runs, mo
     write_member(inputs / mount / "cnn_seed3" / "fold1", epochs=3)
     whole = contents(source)
     (source / ".claim").write_text("process 1")
+    (source / LOG).write_text("what that session printed")
     (source / ".weights.safetensors.1.partial").write_text("half")
     for path in source.iterdir():
         path.chmod(0o555 if path.is_dir() else 0o444)

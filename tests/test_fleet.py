@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from messy_mashup.training.run_folder import is_complete
 from messy_mashup.training.stop import HANDED_ON, Stop
 
 PATIENCE_S = 60
+RECIPE = '{"train": {"epochs": 2}}'
 STAND_IN = """
 import json, os, sys, time
 from pathlib import Path
@@ -76,11 +77,12 @@ from messy_mashup.training import fleet
 from messy_mashup.training.fleet_table import Job
 from messy_mashup.training.stop import Stop
 
+RECIPE = '{"train": {"epochs": 2}}'
 root = Path(sys.argv[1])
 fleet.SCRIPT = root / "stand_in.py"
 
 def main():
-    jobs = [Job(f"run/{n}", (str(root / "run" / n), str(root), "trains"), root / "run" / n, 2) for n in "abc"]
+    jobs = [Job(f"run/{n}", (str(root / "run" / n), str(root), "trains"), root / "run" / n, RECIPE, 2) for n in "abc"]
     with Stop.after(None) as stop:
         fleet.train_fleet(jobs, ["cpu", "cpu"], stop)
 
@@ -100,7 +102,7 @@ class Yard:
         """A job a letter, each training until it is let go."""
         folders = [(name, self.root / "run" / name) for name in names]
         return [
-            Job(f"run/{name}", (str(folder), str(self.root), how.get(name, "trains")), folder, 2)
+            Job(f"run/{name}", (str(folder), str(self.root), how.get(name, "trains")), folder, RECIPE, 2)
             for name, folder in folders
         ]
 
@@ -340,3 +342,13 @@ def test_unknown_devices_are_refused(monkeypatch, count, text):
 def test_two_jobs_with_one_folder_are_a_mistake(yard):
     with pytest.raises(ValueError, match="one folder"):
         train_fleet([*yard.jobs("a"), *yard.jobs("a")], ["cpu"], yard.stop)
+
+
+def test_a_member_of_another_recipe_stops_the_fleet_before_it_starts(yard):
+    first, second = yard.jobs("ab")
+    yard.let_go("a")
+    yard.start([first]).result(PATIENCE_S)
+    other = replace(first, recipe='{"train": {"epochs": 2, "lr": 0.1}}')
+    with pytest.raises(UserError, match=r"run/a was trained with another recipe"):
+        train_fleet([other, second], ["cpu"], yard.stop)
+    assert yard.events() == ["begun a", "ended a"]

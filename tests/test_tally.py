@@ -35,7 +35,7 @@ def test_it_is_time_to_look_every_so_many_steps():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_the_step_whose_loss_is_not_finite_is_named(bad):
-    with pytest.raises(Diverged, match="no longer finite at step 17"):
+    with pytest.raises(Diverged, match="no longer finite at step 18"):
         added(Tally(10), [2.0] * 17 + [bad] + [2.0] * 5)
 
 

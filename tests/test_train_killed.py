@@ -64,10 +64,11 @@ def undisturbed(training, tmp_path_factory):
 def test_undisturbed_run_leaves_every_file_and_repeats_to_the_bit(training, undisturbed, tmp_path):
     tree, _, replaces = undisturbed
     run = tiny.RECIPE
-    left = {"recipe.json", "state.safetensors", "weights.safetensors", "metrics.csv", "learning_curves.png", "test.npz"}
-    assert {f"{run}/fold0/{name}" for name in left | {"best.safetensors", "oof.npz"}} <= tree.keys()
+    left = {"recipe.json", "weights.safetensors", "metrics.csv", "learning_curves.png", "test.npz"}
+    assert {f"{run}/fold0/{name}" for name in left | {"oof.npz"}} <= tree.keys()
     assert {f"{run}/all/{name}" for name in left} <= tree.keys()
     assert f"{run}/all/oof.npz" not in tree
+    assert f"{run}/all/state.safetensors" not in tree
     assert replaces > 15
     assert training.undisturbed(tmp_path)[0] == tree
 

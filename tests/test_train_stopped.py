@@ -11,11 +11,9 @@ import torch
 
 import tiny
 from kill_harness import KillHarness, tree_digests
-from messy_mashup import paths
 from messy_mashup.data import bank_build
 from messy_mashup.errors import STOPPED_STATUS
 from messy_mashup.paths import REPOSITORY
-from messy_mashup.training.attached import adopt
 from messy_mashup.training.run_folder import claimed, load_weights
 
 FOLDER = Path("messy_mashup_resnet34_demo/fold0")
@@ -67,14 +65,16 @@ def test_a_folder_that_another_command_trains_is_refused_with_its_holder(trainin
     assert f"is being trained by process {os.getpid()}" in said
 
 
-def test_the_next_kernel_goes_on_from_the_attached_output(training, whole, tmp_path, monkeypatch):
-    assert training.session(tmp_path / "first", "--hours", "1e-6")[0] == STOPPED_STATUS
-    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+def test_the_next_kernel_goes_on_from_the_attached_output(training, whole, tmp_path):
+    for session in range(2):
+        assert training.session(tmp_path / "first", "--hours", "1e-6")[0] == STOPPED_STATUS, session
     attached = tmp_path / "input" / "notebooks" / "me" / "train-resnet34" / "runs"
     shutil.copytree(tmp_path / "first", attached)
     runs = tmp_path / "second"
-    assert adopt(runs / FOLDER, runs) == attached / FOLDER
-    assert training.session(runs)[0] == 0
+    status, said = training.session(runs, "--hours", "1e-6", inputs=tmp_path / "input")
+    assert status == STOPPED_STATUS
+    assert "the member itself is trained" in said  # two sessions had left one step to do
+    assert training.session(runs, inputs=tmp_path / "input")[0] == 0
     assert tree_digests(runs, training.ignored) == whole
 
 
@@ -101,3 +101,24 @@ def test_torchrun_trains_one_member_on_two_processes(place, tmp_path):
     ]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=0, atol=2e-4, msg=name)
+
+
+@pytest.mark.slow
+def test_a_fleet_of_two_seeds_leaves_the_bits_of_one_after_another(place, tmp_path):
+    words = [tiny.RECIPE, "--folds", "0,1", *place, *tiny.settings()]
+    script = str(REPOSITORY / "src" / "train.py")
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    runs = tmp_path / "fleet"
+    command = [sys.executable, script, *words, "--runs", str(runs), "--seeds", "2", "--devices", "cpu," * 3 + "cpu"]
+    fleet = subprocess.run(command, capture_output=True, text=True, env=one_thread)
+    assert fleet.returncode == 0, fleet.stdout + fleet.stderr
+    assert "4 of 4 members are done" in fleet.stdout
+    for seed, name in ((0, tiny.RECIPE), (1, f"{tiny.RECIPE}_seed1")):
+        alone = [sys.executable, script, *words, "--runs", str(tmp_path / "alone"), "--name", name]
+        done = subprocess.run([*alone, "--set", f"train.seed={seed}"], capture_output=True, text=True, env=one_thread)
+        assert done.returncode == 0, done.stderr
+    left = [
+        tree_digests(tmp_path / way, lambda name: "/tensorboard/" in name or name.endswith("train.log"))
+        for way in ("fleet", "alone")
+    ]
+    assert left[0] == left[1]

@@ -92,7 +92,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_weights
         return (loss * torch.nan if number == 16 + 5 else loss), correct
 
     member.learner.step = broken_at_step_five
-    with pytest.raises(UserError, match=r"step 5 of epoch 2; .* epoch 1, .*weights\.safetensors"):
+    with pytest.raises(UserError, match=r"epoch 2: .* step 6; .* epoch 1, .*weights\.safetensors"):
         member.epoch(1, Stop(), [])
     assert (member.folder / run_folder.WEIGHTS).read_bytes() == good
 

@@ -1,8 +1,10 @@
 """How a script ends: with a result, stopped in time, or with one sentence that a user can act on."""
 
+import errno
 import sys
 from collections.abc import Callable
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
 
 
@@ -24,6 +26,11 @@ def run_script(main: Callable[[], None]) -> None:
     except Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         sys.exit(STOPPED_STATUS)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        print(f"error: the disk is full ({error}): make room, then run the same command again", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
         sys.exit(130)

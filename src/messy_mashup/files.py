@@ -1,8 +1,8 @@
 """Files that are written whole or not at all, and what they hold in 32 bytes."""
 
-import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from messy_mashup.errors import UserError
+from messy_mashup.errors import FULL_DISK, UserError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @contextmanager
@@ -49,12 +49,21 @@ def full_disk_told(path: Path) -> Iterator[None]:
 
 def _says_full(error: OSError | SafetensorError) -> bool:
     if isinstance(error, OSError):
-        return error.errno in FULL
-    return any(f"(os error {number})" in str(error) for number in FULL)  # as Rust ends the message of a system error
+        return error.errno in FULL_DISK
+    return any(
+        f"(os error {number})" in str(error) for number in FULL_DISK
+    )  # as Rust ends the message of a system error
 
 
 def _nearest_folder(path: Path) -> Path:
     return next(folder for folder in path.absolute().parents if folder.is_dir())
+
+
+def check_name(name: str) -> str:
+    """The name of a run or a blend; UserError where it could not be a part of file names."""
+    if not NAME.fullmatch(name):
+        raise UserError(f"name {name!r}: use letters, digits, dot, dash and underscore only")
+    return name
 
 
 def file_digest(path: Path) -> bytes:

@@ -50,5 +50,5 @@ patchout_tiny = replace(
     tiny,
     name="messy_mashup_ast_patchout_tiny",
     backbone=replace(tiny.backbone, patchout=(1, 2)),
-    train=replace(tiny.train, layer_lr=0.8, clip_norm=1.0, ema=0.99),
+    train=replace(tiny.train, layer_lr=0.8, head_lr=3.0, clip_norm=1.0),
 )

@@ -4,7 +4,6 @@ A blend is a JSON file that names its members' folders; `blend.json` beside the 
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,13 @@ import numpy as np
 import pandas as pd
 
 from messy_mashup.errors import UserError
-from messy_mashup.files import write_whole
+from messy_mashup.files import check_name, write_whole
 from messy_mashup.paths import BLEND_POINTER
 from messy_mashup.scoring import metrics
 from messy_mashup.scoring.metrics import FoldSpread
 from messy_mashup.scoring.predictions import Predictions
 
 BLENDS = "blends"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -86,12 +84,6 @@ def save_blend(blend: Blend, runs: Path) -> Path:
     _write_json(path, vars(blend))
     _write_json(runs / BLEND_POINTER, {"blend": blend.name})
     return path
-
-
-def check_name(name: str) -> None:
-    """UserError where a blend's name could not be a part of file names."""
-    if not NAME.fullmatch(name):
-        raise UserError(f"blend name {name!r}: use letters, digits, dot, dash and underscore only")
 
 
 def load_blend(runs: Path, name: str | None = None) -> Blend:

@@ -8,7 +8,7 @@ import pandas as pd
 from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
-from messy_mashup.training.run_folder import CLAIM, METRICS, OOF, STATE, TEST, WEIGHTS, is_complete, read_card
+from messy_mashup.training.run_folder import CLAIM, LOG, METRICS, OOF, STATE, TEST, WEIGHTS, is_complete, read_card
 
 SEARCH_DEPTH = 8  # notebooks/<owner>/<kernel>/runs/<run>/<fold>, and two folders more
 COUNTED = (WEIGHTS, STATE)  # what makes a folder a member's, copied last and in this order
@@ -67,7 +67,7 @@ def _digest(path: Path) -> bytes | None:
 def _files(member: Path) -> list[Path]:
     """A member's files, without what belonged to the process that wrote them."""
     files = (path for path in member.rglob("*") if path.is_file())
-    return [path for path in files if path.name != CLAIM and path.suffix != ".partial"]
+    return [path for path in files if path.name not in (CLAIM, LOG) and path.suffix != ".partial"]
 
 
 def _copied_when(path: Path) -> tuple[int, Path]:

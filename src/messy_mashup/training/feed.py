@@ -31,6 +31,10 @@ class Feed:
     def __init__(self, recipe: Recipe, player: MashupPlayer, pool: Pool, frames: int, ranks: Ranks) -> None:
         self.recipe, self.player, self.pool, self.frames, self.ranks = recipe, player, pool, frames, ranks
         self.size = ranks.part_of(recipe.train.batch_size)
+        # On a GPU the feed has a stream of its own, so that its waits are not for the step that is being learnt.
+        self.stream = torch.cuda.Stream(player.device) if player.device.type == "cuda" else None
+        if self.stream:
+            self.stream.wait_stream(torch.cuda.current_stream(player.device))
         self.pictures = Pictures(recipe.augment, player.spec, frames) if recipe.augment.pictures else None
 
     def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
@@ -38,13 +42,31 @@ class Feed:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed") as thread:
             ahead = None
             for step in steps:
-                ready = ahead or thread.submit(self.batch, epoch, step)
-                ahead = thread.submit(self.batch, epoch, step + 1) if step + 1 in steps else None
-                yield ready.result()
+                ready = ahead or thread.submit(self._made, epoch, step)
+                ahead = thread.submit(self._made, epoch, step + 1) if step + 1 in steps else None
+                yield self._handed_over(*ready.result())
 
-    @torch.no_grad()
     def batch(self, epoch: int, step: int) -> Batch:
         """The batch of one step."""
+        return self._handed_over(*self._made(epoch, step))
+
+    def _made(self, epoch: int, step: int) -> tuple[Batch, torch.cuda.Event | None]:
+        """A batch, and on a GPU the moment at which it is whole."""
+        if self.stream is None:
+            return self._drawn(epoch, step), None
+        with torch.cuda.stream(self.stream):
+            return self._drawn(epoch, step), self.stream.record_event()
+
+    def _handed_over(self, batch: Batch, whole: torch.cuda.Event | None) -> Batch:
+        if whole is not None:
+            learning = torch.cuda.current_stream(self.player.device)
+            learning.wait_event(whole)
+            for part in batch:
+                part.record_stream(learning)
+        return batch
+
+    @torch.no_grad()
+    def _drawn(self, epoch: int, step: int) -> Batch:
         train, mashup = self.recipe.train, self.recipe.mashup
         first = step * train.batch_size + self.ranks.rank * self.size
         mashups = draw(self.pool, mashup, (train.seed, TRAINING, epoch), first, self.size)

@@ -1,8 +1,8 @@
 """Fit one member: fresh mashups every step, whole-clip validation and a saved state every epoch."""
 
 import json
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,11 @@ from messy_mashup.training import run_folder
 from messy_mashup.training.feed import Feed
 from messy_mashup.training.learner import Learner, torch_seed
 from messy_mashup.training.parallel import Ranks
-from messy_mashup.training.precision import fastest
+from messy_mashup.training.precision import prediction_dtype
 from messy_mashup.training.run_folder import State
 from messy_mashup.training.schedule import learning_rate
 from messy_mashup.training.stop import Stop
-from messy_mashup.training.tally import Diverged, Tally
+from messy_mashup.training.tally import LOOK_STEPS, Diverged, Tally
 from messy_mashup.training.watch import Watch, watching
 
 Row = dict[str, float | None]  # of metrics.csv
@@ -61,7 +61,11 @@ def fit(
         with write_whole(folder / run_folder.RECIPE) as temporary:
             temporary.write_text(to_json(recipe))
     left = range(len(member.rows), recipe.train.epochs)
-    with watching(folder, member.card, wandb_project) if left and member.ranks.leads else nullcontext([]) as watches:
+    with (
+        watching(folder, member.card, wandb_project, member.steps_done)
+        if left and member.ranks.leads
+        else nullcontext([]) as watches
+    ):
         for epoch in left:
             member.epoch(epoch, stop or Stop(), watches)
     if member.ranks.leads:
@@ -94,6 +98,11 @@ class Member:
         self.rows: list[Row] = []
         self.progress: dict[str, float] = {}
 
+    @property
+    def steps_done(self) -> int:
+        """Of all epochs together."""
+        return len(self.rows) * self.steps + int(self.progress.get("step", 0))
+
     def begin(self, state: State | None) -> None:
         """Take up a saved state, or begin with pretrained weights where the recipe names some."""
         if state is None:
@@ -111,10 +120,11 @@ class Member:
         steps = range(int(tally.step), self.steps)
         with self._bar(epoch, steps) as bar:
             for step, batch in zip(steps, self.feed.batches(epoch, steps), strict=True):
-                number = epoch * self.steps + step
-                stopping = step + 1 < self.steps and self.ranks.any(stop.reason() is not None, self.device)
-                if tally.add(*self.learner.step(number, batch)) or stopping or step + 1 == self.steps:
-                    self._look(tally, number, bar, watches)
+                number, last = epoch * self.steps + step, step + 1 == self.steps
+                stopping = not last and self._stopping(number, stop)
+                with self._divergence_told(epoch):
+                    if tally.add(*self.learner.step(number, batch)) or stopping or last:
+                        self._look(tally, number, bar, watches)
                 bar.update(self.recipe.train.batch_size)
                 if stopping:
                     self._break_off(tally, epoch, stop)
@@ -135,7 +145,7 @@ class Member:
         ids, mashups = self.plan.mashups(self.fold)
         burst_level = self.recipe.folds.validation.burst_level
         clips = (self.player.whole_log_mel(mashups[row : row + 1], burst_level) for row in range(len(mashups)))
-        dtype = fastest(self.device)
+        dtype = prediction_dtype(self.recipe.train, self.device)
         listener = Listener(self.learner.best_known, self.spec, self.frames, self.plan.classes, self.device, dtype)
         fold = np.full(len(ids), self.fold)
         return Predictions(
@@ -143,16 +153,15 @@ class Member:
         )
 
     def _finish_epoch(self, epoch: int, tally: Tally, watches: Sequence[Watch]) -> None:
-        """Write the weights, the best so far beside them, predictions, curves, and last the state."""
+        """Write the weights, predictions, curves, and last the state."""
+        with self._divergence_told(epoch):
+            self.learner.refuse_broken_weights()
         held_out = None if self.fold == ALL else self.held_out()
         self.rows.append(self._row(epoch, tally, held_out))
         weights = self.learner.best_known.state_dict()
         run_folder.save_weights(self.folder / run_folder.WEIGHTS, weights, self.card)
         if held_out:
             predictions.save(held_out, self.folder / run_folder.OOF)
-            scores = [row["val_macro_f1"] for row in self.rows]
-            if scores[-1] > max(scores[:-1], default=-1):
-                run_folder.save_weights(self.folder / run_folder.BEST, weights, self.card)
         plots.learning_curves(pd.DataFrame(self.rows), self.folder / run_folder.CURVES)
         run_folder.save_state(self.folder, self.learner.state(self.card, self.rows, {}))
         numbers = {f"epoch/{name}": value for name, value in self.rows[-1].items() if value is not None}
@@ -172,10 +181,7 @@ class Member:
         return row
 
     def _look(self, tally: Tally, number: int, bar: tqdm, watches: Sequence[Watch]) -> None:
-        try:
-            tally.look()
-        except Diverged as error:
-            raise Diverged(f"{self.folder}: {error} of epoch {number // self.steps + 1}; {self._last_good()}") from None
+        tally.look()
         accuracy = tally.recent_correct / self.feed.size
         bar.set_postfix(loss=f"{tally.recent_loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
         speed = bar.format_dict["rate"]
@@ -185,6 +191,19 @@ class Member:
         )
         for watch in watches:
             watch.write({f"step/{name}": value for name, value in numbers.items()}, number + 1)
+
+    @contextmanager
+    def _divergence_told(self, epoch: int) -> Iterator[None]:
+        try:
+            yield
+        except Diverged as error:
+            raise Diverged(f"{self.folder}, epoch {epoch + 1}: {error}; {self._last_good()}") from None
+
+    def _stopping(self, number: int, stop: Stop) -> bool:
+        """Whether this step is to be the last; several processes ask each other now and then, since asking waits."""
+        if self.ranks.count > 1 and number % LOOK_STEPS:
+            return False
+        return self.ranks.any(stop.reason() is not None, self.device)
 
     def _break_off(self, tally: Tally, epoch: int, stop: Stop) -> None:
         if self.ranks.leads:

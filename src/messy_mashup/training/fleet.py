@@ -1,5 +1,6 @@
 """Members trained side by side, one on each device, each by a process of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,11 +17,10 @@ from messy_mashup import paths
 from messy_mashup.errors import STOPPED_STATUS, Stopped, UserError
 from messy_mashup.files import full_disk_told
 from messy_mashup.training.fleet_table import Job, Table
-from messy_mashup.training.run_folder import TEST, WEIGHTS, is_complete
+from messy_mashup.training.run_folder import LOG, TEST, is_complete, recipe_trained
 from messy_mashup.training.stop import Stop
 
 SCRIPT = paths.REPOSITORY / "src" / "train.py"
-LOG = "train.log"
 POLL_S = 0.1
 TAIL_BYTES = 8192  # of a log, in which the error of a failed job is looked for
 TOLD_TO_END = (STOPPED_STATUS, -signal.SIGTERM, -signal.SIGINT, 130)  # statuses of a process that was told to
@@ -77,7 +77,7 @@ class _Fleet:
     def run(self) -> None:
         """Until nothing runs and nothing waits, or there is a reason to stop."""
         for job in self.table.jobs:
-            if _is_finished(job.folder):
+            if _is_finished(job):
                 self.table.done(job)
             else:
                 self.waiting.append(job)
@@ -147,11 +147,16 @@ class _Fleet:
             raise UserError("\n".join([self.table.count_done(), *failures]))
 
 
-def _is_finished(folder: Path) -> bool:
+def _is_finished(job: Job) -> bool:
+    """Whether a member needs no training; UserError where what is there is of another recipe."""
     try:
-        return (folder / WEIGHTS).exists() and (folder / TEST).exists() and is_complete(folder)
+        recipe = recipe_trained(job.folder)
+        finished = recipe is not None and is_complete(job.folder) and (job.folder / TEST).exists()
     except UserError:
         return False  # damaged: its own process says so, and the others are trained
+    if recipe not in (None, json.loads(job.recipe)):
+        raise UserError(f"{job.folder} was trained with another recipe: give this run another --name, or remove it")
+    return finished
 
 
 def _device_environment(device: str, cpu_slots: int) -> dict[str, str]:

@@ -21,6 +21,7 @@ class Job:
     name: str  # run/fold, such as messy_mashup_cnn_seed3/fold2
     arguments: tuple[str, ...]  # of train.py, for this member alone and without --devices
     folder: Path
+    recipe: str  # as JSON, in which `epochs` stands too
     epochs: int
 
 

@@ -1,5 +1,6 @@
 """A model in training with all that changes from step to step: weights, moments, averaged weights, the loss's scale."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,6 +20,7 @@ from messy_mashup.training.run_folder import State
 from messy_mashup.training.schedule import SHARE, learning_rate, parameter_groups
 from messy_mashup.training.tally import Diverged
 
+STEP = 5  # what is drawn for, beside the purposes in feed.py and fit.py
 LEAST_SCALE = 2.0**-10  # of the loss in float16: below it the gradients overflow whatever the scale
 
 
@@ -33,7 +35,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         wrapped = ranks.wrapped(model)
         self.forward = torch.compile(wrapped) if recipe.compiled else wrapped
-        self.class_weights = torch.tensor(recipe.class_weights, device=device) if recipe.class_weights else None
+        self.class_weights = _with_mean_one(recipe.class_weights).to(device) if recipe.class_weights else None
 
     @property
     def best_known(self) -> Backbone:
@@ -42,7 +44,7 @@ class Learner:
 
     def step(self, number: int, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Learn from a batch as step `number` of all; its mean loss and how many of its mashups were right."""
-        torch.manual_seed(torch_seed(self.recipe.seed, number, self.ranks.rank))
+        torch.manual_seed(torch_seed(self.recipe.seed, STEP, number, self.ranks.rank))
         self.model.train()
         rate = learning_rate(self.recipe, number, self.steps)
         for group in self.optimizer.param_groups:
@@ -91,6 +93,11 @@ class Learner:
             if isinstance(value, nn.Parameter)
         }
 
+    def refuse_broken_weights(self) -> None:
+        """Diverged where a weight is not finite; a loss shows that only with the next step."""
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.best_known.parameters()):
+            raise Diverged("the weights are no longer finite at the last step")
+
     def _portion(self, log_mel: torch.Tensor, target: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.forward(log_mel)
@@ -106,17 +113,22 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.scaler.is_enabled() and self.scaler.get_scale() < LEAST_SCALE:
-            raise Diverged(f"the gradients overflow float16 at every scale at step {number} of all")
+            raise Diverged("the gradients overflow float16 at every scale")
         if self.averaged:
             self.averaged.update(self.model, step=number + 1)
 
 
 def _averaged(model: Backbone, decay: float) -> nn.Module:
-    """timm's exponential moving average of weights and buffers; its decay grows towards `decay` with the steps."""
+    """timm's exponential moving average of weights and buffers, which begins with those of the first step."""
     import_torchvision()
     from timm.utils import ModelEmaV3
 
-    return ModelEmaV3(model, decay, use_warmup=True)
+    return ModelEmaV3(model, decay)
+
+
+def _with_mean_one(weights: Sequence[float]) -> torch.Tensor:
+    """So that weights change what counts more, and not the learning rate."""
+    return torch.tensor(weights) / np.mean(weights)
 
 
 def torch_seed(*key: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
+from messy_mashup.files import check_name
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training.run_folder import OOF, WEIGHTS, fold_name, is_complete, read_card, weights_digest
@@ -19,7 +20,9 @@ def members_of(run: Path) -> list[Path]:
         raise UserError(f"{run} holds no finished member: train one with train.py")
     unfinished = [folder.name for folder in folders if folder not in finished]
     if unfinished:
-        raise UserError(f"{run}: {', '.join(unfinished)} is not finished: run train.py again, or remove that folder")
+        raise UserError(
+            f"{run}: {', '.join(unfinished)} is not finished: run train.py again to go on, or name other runs"
+        )
     return sorted(finished, key=lambda folder: (folder.name == fold_name(ALL), folder.name))
 
 
@@ -27,6 +30,7 @@ def runs_named(runs: Path, names: Sequence[str]) -> list[Path]:
     """The folders below `runs` of these names, each of which may be a pattern, such as messy_mashup_cnn_seed*."""
     found = []
     for name in names:
+        check_name(name.replace("*", "").replace("?", ""))
         matching = sorted(path for path in runs.glob(name) if any(path.glob(f"*/{WEIGHTS}")))
         if not matching:
             raise UserError(f"{runs} holds no trained run {name}: see its folders, or train one with train.py")

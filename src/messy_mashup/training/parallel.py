@@ -1,5 +1,6 @@
 """One large job on several processes: torchrun starts them, each takes its part of every batch."""
 
+import atexit
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ class Ranks:
             if on_gpus:
                 torch.cuda.set_device(ranks.local)
             distributed.init_process_group("nccl" if on_gpus else "gloo", timeout=LONGEST_WAIT)
+            atexit.register(distributed.destroy_process_group)
         return ranks
 
     @property

@@ -16,6 +16,11 @@ def forward_dtype(recipe: TrainRecipe, device: torch.device) -> torch.dtype:
     return fastest(device)
 
 
+def prediction_dtype(recipe: TrainRecipe, device: torch.device) -> torch.dtype:
+    """In what a trained model predicts: on a GPU as it was trained, on a CPU float32."""
+    return forward_dtype(recipe, device) if device.type == "cuda" else torch.float32
+
+
 def fastest(device: torch.device) -> torch.dtype:
     """The numbers that a device multiplies fast and that hold a log-mel network's activations."""
     if device.type != "cuda":

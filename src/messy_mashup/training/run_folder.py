@@ -22,10 +22,11 @@ from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
 
-RECIPE, STATE, WEIGHTS, BEST = "recipe.json", "state.safetensors", "weights.safetensors", "best.safetensors"
+RECIPE, STATE, WEIGHTS = "recipe.json", "state.safetensors", "weights.safetensors"
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
 TENSORBOARD = "tensorboard"  # a folder of event files
 CLAIM = ".claim"  # says which process trains here
+LOG = "train.log"  # what that process prints, where it is one of a fleet
 CARD = "card"  # the only key of a file's metadata: with several, their order in the file would vary
 
 
@@ -125,12 +126,16 @@ def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     return State(**header, **rooms)
 
 
-def refuse_another_recipe(folder: Path, recipe: dict[str, Any]) -> None:
-    """UserError where what was trained in `folder` so far is of another recipe than this one, as in a card."""
+def recipe_trained(folder: Path) -> dict[str, Any] | None:
+    """The recipe of what was trained in `folder` so far, as in a card."""
     if (folder / STATE).exists():
-        _refuse_another(folder, read_card(folder / STATE)["card"], {"recipe": recipe})
-    elif (folder / WEIGHTS).exists():
-        _refuse_another(folder, read_card(folder / WEIGHTS), {"recipe": recipe})
+        return read_card(folder / STATE)["card"]["recipe"]
+    return read_card(folder / WEIGHTS)["recipe"] if (folder / WEIGHTS).exists() else None
+
+
+def drop_state(folder: Path) -> None:
+    """Remove the state of a member that is finished: it is several times as large as the weights."""
+    (folder / STATE).unlink(missing_ok=True)
 
 
 def _shipped(folder: Path, card: dict[str, Any]) -> State | None:

@@ -20,6 +20,7 @@ from messy_mashup.errors import UserError
 HANDED_ON = "MESSY_MASHUP_STOP"  # environment variable: stop_at_s, the parent's process id, sentence
 SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 KERNELS_FIRST, THIS = Path("/proc/1/stat"), Path("/proc/self/stat")
+LONGEST_SESSION_S = 13 * 3600
 START_FIELD = 22  # of /proc/PID/stat: when the process began, in ticks since the machine did; see proc(5)
 _IMPORTED_S = time.monotonic()
 
@@ -70,6 +71,10 @@ class Stop:
             return f"the command that started this one (process {self.parent}) has ended"
         return None
 
+    def left_s(self) -> float | None:
+        """Seconds until the clock is a reason; None where it never is."""
+        return max(0.0, self.at_s - time.monotonic()) if self.at_s < math.inf else None
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
@@ -92,8 +97,11 @@ class Stop:
 
 def _age() -> tuple[float, str]:
     """Seconds since the kernel, or this process, began, and which of the two it is."""
-    if paths.in_kernel() and (age_s := _process_age_s(KERNELS_FIRST)) is not None:
-        return age_s, "the kernel's start"
+    if paths.in_kernel():
+        age_s = _process_age_s(KERNELS_FIRST)
+        # Where a sandbox shows another machine's first process, its age says nothing.
+        if age_s is not None and age_s < LONGEST_SESSION_S:
+            return age_s, "the kernel's start"
     age_s = _process_age_s(THIS)
     return (time.monotonic() - _IMPORTED_S if age_s is None else age_s), "this command's start"
 

@@ -38,7 +38,7 @@ class Tally:
         self._waiting = []
         for loss, correct in zip(losses, corrects, strict=True):
             if not math.isfinite(loss):
-                raise Diverged(f"the loss is no longer finite at step {self.step}")
+                raise Diverged(f"the loss is no longer finite at step {self.step + 1}")
             self.recent.append((loss, correct))
             self.step, self.loss, self.correct = self.step + 1, self.loss + loss, self.correct + correct
         if len(self.recent) == RECENT_STEPS and self.recent_loss > self._hopeless:

@@ -22,7 +22,7 @@ from messy_mashup.recipe import Recipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predict import Listener, file_log_mel
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
-from messy_mashup.training.precision import fastest
+from messy_mashup.training.precision import prediction_dtype
 from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights, weights_digest
 from messy_mashup.training.stop import Stop
 
@@ -32,14 +32,15 @@ def load_member(folder: Path, device: torch.device) -> Listener:
     path = folder / WEIGHTS
     tensors, card = load_weights(path)
     try:
-        backbone = TypeAdapter(Recipe).validate_python(card["recipe"]).backbone
+        recipe = TypeAdapter(Recipe).validate_python(card["recipe"])
+        backbone = recipe.backbone
         model = models.build(backbone, len(card["classes"]))
         model.load_state_dict(tensors)
     except (KeyError, ValidationError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its recipe: {error}") from error
     spec = models.frame_spec(backbone)
     frames, classes = spec.frames_in(backbone.heard_s), tuple(card["classes"])
-    return Listener(model.to(device), spec, frames, classes, device, fastest(device))
+    return Listener(model.to(device), spec, frames, classes, device, prediction_dtype(recipe.train, device))
 
 
 @dataclass(frozen=True)

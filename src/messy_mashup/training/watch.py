@@ -1,9 +1,11 @@
 """Who looks on while a member trains: TensorBoard where it is installed, Weights & Biases where it is asked for."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from messy_mashup.errors import UserError
@@ -21,9 +23,13 @@ class Watch(Protocol):
 
 
 @contextmanager
-def watching(folder: Path, card: dict[str, Any], wandb_project: str | None) -> Iterator[list[Watch]]:
-    """The watches of one member: event files in its folder, and a run of a project of Weights & Biases."""
-    watches: list[Watch] = [TensorBoard(folder / TENSORBOARD)] if find_spec("tensorboard") else []
+def watching(
+    folder: Path, card: dict[str, Any], wandb_project: str | None, steps_done: int = 0
+) -> Iterator[list[Watch]]:
+    """The watches of one member that goes on after so many steps: event files in its folder, and a run of a project of
+    Weights & Biases.
+    """
+    watches: list[Watch] = [TensorBoard(folder / TENSORBOARD, steps_done)] if find_spec("tensorboard") else []
     try:
         if wandb_project:
             watches.append(WeightsAndBiases(wandb_project, folder, card))
@@ -36,10 +42,12 @@ def watching(folder: Path, card: dict[str, Any], wandb_project: str | None) -> I
 class TensorBoard:
     """Event files that `tensorboard --logdir runs` shows."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, steps_done: int) -> None:
+        # Where this module is there, TensorBoard does without TensorFlow, whose import takes long on Kaggle.
+        sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(folder))
+        self.writer = SummaryWriter(str(folder), purge_step=steps_done + 1)
 
     def write(self, numbers: Mapping[str, float], step: int) -> None:
         """A point of each curve."""
