@@ -29,6 +29,15 @@ KERNEL_HOURS = 8.5  # a GPU session ends after 9 to 12
 
 
 @dataclass(frozen=True)
+class Material:
+    """What all members are trained and scored on."""
+
+    bank: "Bank"
+    plan: "Plan"
+    test: "TestClips"
+
+
+@dataclass(frozen=True)
 class Order:
     """One member to be trained."""
 
@@ -49,7 +58,7 @@ def main() -> None:
     from messy_mashup.training.parallel import Ranks
     from messy_mashup.training.stop import Stop
 
-    bank, plan, test, orders = _prepared(options)
+    material, orders = _prepared(options)
     devices = devices_named(options.devices)
     with Stop.after(options.hours) as stop:
         if left_s := stop.left_s():
@@ -57,11 +66,11 @@ def main() -> None:
         if len(orders) > 1 and (len(devices) > 1 or options.seeds > 1) and Ranks.here().count == 1:
             _side_by_side(options, orders, devices, stop)
         else:
-            _one_after_another(options, orders, devices[0], bank, plan, test, stop)
+            _one_after_another(options, orders, devices[0], material, stop)
 
 
-def _prepared(options: argparse.Namespace) -> "tuple[Bank, Plan, TestClips, list[Order]]":
-    """The data that the members need, checked, and the members."""
+def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
+    """What the members need, checked, and the members."""
     from messy_mashup import recipes
     from messy_mashup.data import corpora
     from messy_mashup.data.bank import Bank, stale
@@ -76,7 +85,8 @@ def _prepared(options: argparse.Namespace) -> "tuple[Bank, Plan, TestClips, list
     if complaint := stale(bank, data):
         raise UserError(complaint)
     plan = open_plan(bank, recipe.folds, options.runs / "folds")
-    return bank, plan, TestClips.of(data, corpus.test_clips(data)), _orders(options, recipe)
+    material = Material(bank, plan, TestClips.of(data, corpus.test_clips(data)))
+    return material, _orders(options, recipe)
 
 
 def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
@@ -120,13 +130,7 @@ def _adopt(order: Order, runs: Path) -> None:
 def _arguments(options: argparse.Namespace, order: Order) -> list[str]:
     """The command line, without the script, that trains this member alone."""
     given = {"--data": options.data, "--bank": options.bank, "--runs": options.runs, "--wandb": options.wandb}
-    words = [
-        options.recipe,
-        "--folds",
-        "all" if order.fold < 0 else str(order.fold),
-        "--name",
-        order.folder.parent.name,
-    ]
+    words = [options.recipe, "--name", order.folder.parent.name, "--folds", order.folder.name.removeprefix("fold")]
     for setting in [*options.set, f"train.seed={order.recipe.train.seed}"]:
         words += ["--set", setting]
     words += [word for name, value in given.items() if value for word in (name, str(value))]
@@ -134,25 +138,17 @@ def _arguments(options: argparse.Namespace, order: Order) -> list[str]:
 
 
 def _one_after_another(
-    options: argparse.Namespace,
-    orders: list[Order],
-    device: str,
-    bank: "Bank",
-    plan: "Plan",
-    test: "TestClips",
-    stop: "Stop",
+    options: argparse.Namespace, orders: list[Order], device: str, material: Material, stop: "Stop"
 ) -> None:
     for number, order in enumerate(orders):
         try:
-            _train(options, order, device, bank, plan, test, stop)
+            _train(options, order, device, material, stop)
         except Stopped as stopped:
             left = ", ".join(order.name for order in orders[number:])
             raise Stopped(f"{stopped}. Left: {left}. Run the same command again to go on") from None
 
 
-def _train(
-    options: argparse.Namespace, order: Order, device: str, bank: "Bank", plan: "Plan", test: "TestClips", stop: "Stop"
-) -> None:
+def _train(options: argparse.Namespace, order: Order, device: str, material: Material, stop: "Stop") -> None:
     """One member, from what there is of it to its test predictions."""
     from messy_mashup.training.device import prepared_device
     from messy_mashup.training.fit import fit
@@ -161,15 +157,16 @@ def _train(
     from messy_mashup.training.trained import score_test
 
     ranks, trains_on = Ranks.here(), prepared_device(device, options.deterministic)
+    member = (order.recipe, material.bank, material.plan, order.fold, order.folder, trains_on, stop)
     if not ranks.leads:
         ranks.wait()  # until the first has adopted what is attached
-        fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop)
+        fit(*member)
         return
     _adopt(order, options.runs)
     with claimed(order.folder):
         ranks.wait()
-        fit(order.recipe, bank, plan, order.fold, order.folder, trains_on, stop, options.wandb)
-        score_test(order.folder, test, trains_on, stop)
+        fit(*member, options.wandb)
+        score_test(order.folder, material.test, trains_on, stop)
         drop_state(order.folder)
     print(f"{order.folder}: done")
 

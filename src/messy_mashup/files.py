@@ -47,18 +47,6 @@ def full_disk_told(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _says_full(error: OSError | SafetensorError) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in FULL_DISK
-    return any(
-        f"(os error {number})" in str(error) for number in FULL_DISK
-    )  # as Rust ends the message of a system error
-
-
-def _nearest_folder(path: Path) -> Path:
-    return next(folder for folder in path.absolute().parents if folder.is_dir())
-
-
 def check_name(name: str) -> str:
     """The name of a run or a blend; UserError where it could not be a part of file names."""
     if not NAME.fullmatch(name):
@@ -70,3 +58,14 @@ def file_digest(path: Path) -> bytes:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def _says_full(error: OSError | SafetensorError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in FULL_DISK
+    # Rust ends the message of a system error so.
+    return any(f"(os error {number})" in str(error) for number in FULL_DISK)
+
+
+def _nearest_folder(path: Path) -> Path:
+    return next(folder for folder in path.absolute().parents if folder.is_dir())

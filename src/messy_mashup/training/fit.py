@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +61,10 @@ def fit(
         with write_whole(folder / run_folder.RECIPE) as temporary:
             temporary.write_text(to_json(recipe))
     left = range(len(member.rows), recipe.train.epochs)
-    with (
-        watching(folder, member.card, wandb_project, member.steps_done)
-        if left and member.ranks.leads
-        else nullcontext([]) as watches
-    ):
-        for epoch in left:
-            member.epoch(epoch, stop or Stop(), watches)
+    if left:
+        with member.watched(wandb_project) as watches:
+            for epoch in left:
+                member.epoch(epoch, stop or Stop(), watches)
     if member.ranks.leads:
         member.complete()
 
@@ -98,10 +95,10 @@ class Member:
         self.rows: list[Row] = []
         self.progress: dict[str, float] = {}
 
-    @property
-    def steps_done(self) -> int:
-        """Of all epochs together."""
-        return len(self.rows) * self.steps + int(self.progress.get("step", 0))
+    def watched(self, wandb_project: str | None) -> AbstractContextManager[Sequence[Watch]]:
+        """Who looks on from here, where this process leads."""
+        steps_done = len(self.rows) * self.steps + int(self.progress.get("step", 0))
+        return watching(self.folder, self.card, wandb_project, steps_done) if self.ranks.leads else nullcontext(())
 
     def begin(self, state: State | None) -> None:
         """Take up a saved state, or begin with pretrained weights where the recipe names some."""
