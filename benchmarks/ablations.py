@@ -23,6 +23,7 @@ from messy_mashup.errors import UserError, run_script
 from messy_mashup.recipe import override, to_json
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.metrics import macro_f1, paired_difference
+from messy_mashup.scoring.plots import differences_picture
 from messy_mashup.training.fleet import Job, devices_named, train_fleet
 from messy_mashup.training.run_folder import OOF
 from messy_mashup.training.stop import Stop
@@ -74,7 +75,7 @@ def main() -> None:
     with Stop() as stop:
         jobs = [_job(variant, seed, options) for variant in variants for seed in range(SEEDS)]
         train_fleet(jobs, devices_named(options.devices), stop)
-    figures = {}
+    figures, rows = {}, []
     for base in [variant for variant in variants if variant in BASES]:
         labels, theirs = _logits(base, options.runs)
         scores = [macro_f1(labels, one) for one in theirs]
@@ -84,7 +85,9 @@ def main() -> None:
             ours = _logits(variant, options.runs)[1]
             gain, low, high = paired_difference(macro_f1, labels, ours, theirs, seed=0)
             print(f"  {variant.name:<40}{gain:+.3f}  ({low:+.3f} to {high:+.3f})")
+            rows.append((f"{base.name}: {variant.name}", gain, low, high))
             figures[variant.name] = {"gain": round(gain, 4), "low": round(low, 4), "high": round(high, 4)}
+    differences_picture(rows, options.runs / "ablations.png", f"What each knob is worth: fold {FOLD}, {SEEDS} seeds")
     print(json.dumps(figures))
 
 

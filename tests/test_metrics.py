@@ -11,6 +11,7 @@ from messy_mashup.scoring.metrics import (
     fold_spread,
     log_loss,
     macro_f1,
+    paired_difference,
     per_class,
     softmax,
 )
@@ -127,3 +128,19 @@ def test_what_cannot_be_scored_is_refused(metric, labels, logits, reason):
 def test_folds_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="each clip needs one fold"):
         fold_spread(LABELS, LOGITS, np.zeros(5, int))
+
+
+def test_a_paired_difference_is_surer_than_the_scores_it_is_of():
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 4, 400)
+    theirs = np.stack([np.eye(4)[label] * 2 + generator.normal(0, 1.2, (400, 4)) for _ in range(3)])
+    ours = theirs + 0.25 * np.eye(4)[label]
+    difference, low, high = paired_difference(macro_f1, label, ours, theirs, seed=0, repeats=200)
+    scores = [[macro_f1(label, one) for one in logits] for logits in (ours, theirs)]
+    assert difference == pytest.approx(np.mean(scores[0]) - np.mean(scores[1]))
+    assert 0 < low < difference < high
+    of_one = bootstrap_interval(macro_f1, label, theirs[0], seed=0, repeats=200)
+    assert high - low < of_one[1] - of_one[0]
+    assert paired_difference(macro_f1, label, ours, ours, seed=0, repeats=20) == (0, 0, 0)
+    with pytest.raises(ValueError, match="not of the same runs and clips"):
+        paired_difference(macro_f1, label, ours, theirs[:2], seed=0)

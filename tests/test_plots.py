@@ -9,6 +9,7 @@ from messy_mashup.errors import UserError
 from messy_mashup.scoring.plots import (
     confusion_picture,
     draw_confusion,
+    draw_differences,
     draw_learning_curves,
     draw_spectrograms,
     learning_curves,
@@ -107,6 +108,16 @@ def test_confusion_shows_counts_and_shares(matrix):
 def test_confusion_of_other_classes_is_refused(matrix):
     with pytest.raises(ValueError, match="does not fit 9 classes"):
         draw_confusion(matrix, GENRES[:9], "")
+
+
+def test_differences_are_shown_with_their_intervals_first_on_top():
+    (axes,) = draw_differences([("masks", -0.05, -0.1, -0.01), ("mixup", 0.01, -0.02, 0.03)], "Knobs").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["mixup", "masks"]
+    assert [text.get_text() for text in axes.texts] == ["+0.010", "-0.050"]
+    colours = [line.get_color() for line in axes.lines if line.get_marker() == "o"]
+    assert colours == ["gray", "tab:blue"]
+    with pytest.raises(ValueError, match="at least one"):
+        draw_differences([], "Knobs")
 
 
 def test_spectrograms_share_time_and_scale_and_have_low_bands_below(panels):

@@ -35,6 +35,11 @@ def spectrogram_picture(panels: Sequence[tuple[str, np.ndarray]], path: Path, ho
     _write(draw_spectrograms(panels, hop_s), path)
 
 
+def differences_picture(rows: Sequence[tuple[str, float, float, float]], path: Path, title: str) -> None:
+    """Draw differences with their intervals, (name, difference, low, high) each, against no difference."""
+    _write(draw_differences(rows, title), path)
+
+
 def draw_learning_curves(metrics: pd.DataFrame) -> Figure:
     """Two panels over epochs, the best epoch marked; the columns are CURVE_COLUMNS, val_… may be empty."""
     curves = _numbers(metrics)
@@ -75,6 +80,26 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Fi
     axes.set_yticks(positions, classes)
     axes.set(title=fill(title, round(TITLE_LETTERS_AN_INCH * side_inches)), xlabel="predicted", ylabel="true")
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def draw_differences(rows: Sequence[tuple[str, float, float, float]], title: str) -> Figure:
+    """A line a row, the first on top: the difference as a dot, its interval as a bar."""
+    if not rows:
+        raise ValueError("a picture of differences needs at least one")
+    figure = Figure(figsize=(9, 1.4 + 0.45 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for place, (_, difference, low, high) in enumerate(reversed(rows)):
+        beyond_doubt = low > 0 or high < 0
+        colour = "tab:blue" if beyond_doubt else "gray"
+        axes.errorbar(
+            difference, place, xerr=[[difference - low], [high - difference]], fmt="o", color=colour, capsize=4
+        )
+        axes.annotate(f"{difference:+.3f}", (difference, place), (0, 7), textcoords="offset points", ha="center")
+    axes.axvline(0, color="black", linewidth=1)
+    axes.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
+    axes.set(title=title, xlabel="difference of macro F1, with 95 % interval", ylim=(-0.6, len(rows) - 0.3))
+    axes.grid(axis="x", alpha=0.3)
     return figure
 
 
