@@ -122,7 +122,7 @@ class TrainRecipe:
     clip_norm: Annotated[float, Field(ge=0)] = 0.0  # of the gradient; 0: not clipped
     label_smoothing: Share = 0.0
     class_weights: tuple[Positive, ...] = ()  # of the loss, in the order of the classes; empty: all equal
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # decay a step of the averaged weights; 0: the last weights
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # most decay a step of the averaged weights; 0: the last weights
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # of the forward pass; see precision.py
     compiled: bool = False  # by torch.compile
     seed: Natural = 0

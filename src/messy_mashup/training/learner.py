@@ -119,11 +119,15 @@ class Learner:
 
 
 def _averaged(model: Backbone, decay: float) -> nn.Module:
-    """timm's exponential moving average of weights and buffers, which begins with those of the first step."""
+    """timm's exponential moving average of weights and buffers.
+
+    After s steps its decay is 1 - (1 + s)^(-2/3), and `decay` at most: in a short run a constant one would average over
+    weights that have little to do with each other, and batch norm's statistics would fit none of them.
+    """
     import_torchvision()
     from timm.utils import ModelEmaV3
 
-    return ModelEmaV3(model, decay)
+    return ModelEmaV3(model, decay, use_warmup=True)
 
 
 def _with_mean_one(weights: Sequence[float]) -> torch.Tensor:
