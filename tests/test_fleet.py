@@ -166,7 +166,8 @@ def test_two_train_at_a_time_and_a_free_device_takes_the_next_at_once(yard, caps
     assert "0 of 5 members are done, 5 waiting" in told
     assert "2 of 5 members are done, 2 running, 1 waiting\n  run/a  running on cpu" in told
     assert re.search(r"run/d  running on cpu\s+epoch 1 of 2", told)
-    assert told.count("run/e") == 3  # at the beginning, when it begins and at the end
+    # At the beginning, when it begins and at the end; once more where `a` is seen to end before it.
+    assert 3 <= told.count("run/e") <= 4
     last = told[told.rindex("[") :].splitlines()
     assert last[0].endswith("5 of 5 members are done")
     assert last[1:] == [f"  run/{n}  done               2 of 2 epochs    macro-F1 0.500, best 0.750" for n in "abcde"]
