@@ -7,7 +7,7 @@ named as transformers 4 named its modules; transformers 5 renamed the modules an
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK
+from messy_mashup.models.hub import from_hub, listed
 from messy_mashup.paths import WEIGHTS_DEPTH, find_weights, folders_below
 
 CONFIG, TENSORS, EXTRACTOR = "config.json", "model.safetensors", "preprocessor_config.json"
@@ -87,7 +88,7 @@ def find_checkpoint(name: str) -> Path:
     """The folder that holds the checkpoint `name`: a folder, a Kaggle mount, or a hub id, from its cache or the net."""
     path = find_weights(name, _is_checkpoint)
     if path is None:
-        return _from_hub(name)
+        return from_hub(name, [CONFIG, TENSORS], [EXTRACTOR])
     if path.is_file():
         raise UserError(f"the weights {path} are a file: name the folder that holds {CONFIG} and {TENSORS}")
     if (path / CONFIG).exists() or (path / TENSORS).exists():
@@ -124,29 +125,6 @@ def _is_checkpoint(folder: Path) -> bool:
         return False
 
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    files = [CONFIG, TENSORS, EXTRACTOR]
-    try:
-        cached = Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
-        if _is_checkpoint(cached):
-            return cached
-    except (LocalEntryNotFoundError, HFValidationError):
-        pass  # not cached, or no hub id at all, which the download below says
-    try:
-        return Path(snapshot_download(name, allow_patterns=files))
-    except (HfHubHTTPError.__bases__[0], HFValidationError, OSError) as error:  # the base: of the hub's HTTP library
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"no weights {name}: no such folder, no mount of that name with an AST, not in the hub's cache, and the "
-            f"hub does not give them ({reason}). With internet, run `python -c 'from huggingface_hub import "
-            f'snapshot_download; print(snapshot_download("{name}"))\'` once, and attach that folder to the kernel as a '
-            "data set or put it below input/"
-        ) from error
-
-
 def _read_config(path: Path, network: Mapping[str, Any]) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path} is missing: an AST checkpoint is a folder with {CONFIG} and {TENSORS}")
@@ -156,7 +134,7 @@ def _read_config(path: Path, network: Mapping[str, Any]) -> dict[str, Any]:
     missing = [field for field in NETWORK_FIELDS if field not in fields]
     missing += [field for field in GRID_FIELDS if not isinstance(fields.get(field), int) or fields[field] < 1]
     if missing:
-        raise UserError(f"{path} lacks {_listed(missing)}: get the checkpoint again")
+        raise UserError(f"{path} lacks {listed(missing)}: get the checkpoint again")
     if different := _differences(fields, {field: network[field] for field in NETWORK_FIELDS}):
         raise UserError(
             f"{path} is of another network than the recipe's: {different}; set the recipe's backbone (width, layers, "
@@ -240,10 +218,5 @@ def _check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], shapes: Mapp
         ],
     }
     if any(faults.values()):
-        found = "; ".join(f"{fault} {_listed(names)}" for fault, names in faults.items() if names)
+        found = "; ".join(f"{fault} {listed(names)}" for fault, names in faults.items() if names)
         raise UserError(f"{path} is not the checkpoint that its {CONFIG} describes: it {found}. Get it again")
-
-
-def _listed(names: Iterable[str]) -> str:
-    first, count = [*names][:3], len([*names])
-    return ", ".join(first) + (f" and {count - 3} more" if count > 3 else "")

@@ -10,6 +10,7 @@ from torch import nn
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec, librosa_log_mel
 from messy_mashup.models.backbone import Backbone
+from messy_mashup.models.hub import from_hub, listed
 from messy_mashup.paths import find_weights
 from messy_mashup.recipe import ResNet34Recipe
 from messy_mashup.torchvision_import import import_torchvision
@@ -102,16 +103,12 @@ def _check(path: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Te
     ]
     missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     faults = (("lacks", missing), ("has what a ResNet34 has not:", unknown), ("has other shapes:", shapes))
-    said = [f"{fault} {_listed(names)}" for fault, names in faults if names]
+    said = [f"{fault} {listed(names)}" for fault, names in faults if names]
     if said:
         raise UserError(
             f"{path} does not fit this ResNet34: it {'; it '.join(said)}; name weights of timm's resnet34, and leave "
             "the recipe's widths at (64, 128, 256, 512)"
         )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -131,7 +128,9 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _weights_file(name: str) -> Path:
-    path = find_weights(name, lambda folder: any(_files(folder, (".safetensors", *PICKLED)))) or _from_hub(name)
+    path = find_weights(name, lambda folder: any(_files(folder, (".safetensors", *PICKLED)))) or from_hub(
+        name, [TENSORS]
+    )
     if not path.is_dir():
         return path
     whole = path / TENSORS
@@ -145,25 +144,3 @@ def _weights_file(name: str) -> Path:
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.is_file())
-
-
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        cached = Path(snapshot_download(name, allow_patterns=[TENSORS], local_files_only=True))
-        if (cached / TENSORS).is_file():
-            return cached
-    except (LocalEntryNotFoundError, HFValidationError):
-        pass  # not cached, or no hub id at all, which the download below says
-    try:
-        return Path(snapshot_download(name, allow_patterns=[TENSORS]))
-    except (HfHubHTTPError.__bases__[0], HFValidationError, OSError) as error:  # the base: of the hub's HTTP library
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"no weights {name}: no such file or folder, no mount of that name, not in the hub's cache, and the hub "
-            f"does not give them ({reason}). With internet, run `python -c 'from huggingface_hub "
-            f'import snapshot_download; print(snapshot_download("{name}"))\'` once, and attach that folder to the '
-            "kernel as a data set or put it below input/"
-        ) from error
