@@ -98,9 +98,7 @@ def _job(variant: Variant, seed: int, options: argparse.Namespace) -> Job:
         words += ["--set", setting]
     words += ["--data", str(options.data)]
     recipe = override(recipes.load(variant.recipe), [*SHORT, *variant.settings, f"train.seed={seed}"])
-    return Job(
-        f"{run}/fold{FOLD}", tuple(words), options.runs / run / f"fold{FOLD}", to_json(recipe), recipe.train.epochs
-    )
+    return Job(f"{run}/fold{FOLD}", tuple(words), options.runs / run / f"fold{FOLD}", to_json(recipe))
 
 
 def _run(variant: Variant, seed: int) -> str:

@@ -13,7 +13,9 @@ from torch.utils.data import Dataset
 
 from messy_mashup import models
 from messy_mashup.data.bank import Bank
-from messy_mashup.mashup.arrangement import TRAINING, Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
+from messy_mashup.models.resnet34 import timm_network
+from messy_mashup.purposes import TRAINING
 from messy_mashup.recipe import ASTRecipe, Recipe, ResNet34Recipe
 from messy_mashup.torchvision_import import import_torchvision
 from messy_mashup.training.precision import forward_dtype
@@ -51,18 +53,7 @@ class TimmResNet34(nn.Module):
 
     def __init__(self, recipe: ResNet34Recipe, classes: int) -> None:
         super().__init__()
-        import_torchvision()
-        import timm
-
-        self.network = timm.create_model(
-            "resnet34",
-            pretrained=False,
-            in_chans=1,
-            num_classes=classes,
-            drop_rate=recipe.dropout,
-            channels=recipe.widths,
-            stem_width=recipe.widths[0],
-        )
+        self.network = timm_network(recipe, classes)
 
     def forward(self, input_values: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
         """The mean loss, and logits (batch, classes)."""

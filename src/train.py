@@ -95,11 +95,11 @@ def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
     from messy_mashup.training.run_folder import fold_name
 
     first, name = recipe.train.seed, check_name(options.name or recipe.name)
+    folds = _fold_numbers(options.folds, recipe.folds.count)
     orders = []
     for seed in range(first, first + options.seeds):
         run = name if seed == first else f"{name}_seed{seed}"
         seeded = replace(recipe, train=replace(recipe.train, seed=seed))
-        folds = _fold_numbers(options.folds, recipe.folds.count)
         orders += [Order(seeded, fold, options.runs / run / fold_name(fold)) for fold in folds]
     return orders
 
@@ -107,24 +107,22 @@ def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
 def _side_by_side(options: argparse.Namespace, orders: list[Order], devices: list[str], stop: "Stop") -> None:
     from messy_mashup.recipe import to_json
     from messy_mashup.training.fleet import Job, train_fleet
+    from messy_mashup.training.run_folder import claimed
 
     jobs = []
     for order in orders:
         # What an earlier session left counts as done here, not only in the member's own process.
-        with suppress(UserError):
+        with suppress(UserError), claimed(order.folder):
             _adopt(order, options.runs)
-        words, recipe = tuple(_arguments(options, order)), to_json(order.recipe)
-        jobs.append(Job(order.name, words, order.folder, recipe, order.recipe.train.epochs))
+        jobs.append(Job(order.name, tuple(_arguments(options, order)), order.folder, to_json(order.recipe)))
     train_fleet(jobs, devices, stop)
 
 
 def _adopt(order: Order, runs: Path) -> None:
     from messy_mashup.training.attached import adopt
-    from messy_mashup.training.run_folder import claimed
 
-    with claimed(order.folder):
-        if attached := adopt(order.folder, runs):
-            print(f"{order.folder}: goes on from {attached}")
+    if attached := adopt(order.folder, runs):
+        print(f"{order.folder}: goes on from {attached}")
 
 
 def _arguments(options: argparse.Namespace, order: Order) -> list[str]:
@@ -162,8 +160,8 @@ def _train(options: argparse.Namespace, order: Order, device: str, material: Mat
         ranks.wait()  # until the first has adopted what is attached
         fit(*member)
         return
-    _adopt(order, options.runs)
     with claimed(order.folder):
+        _adopt(order, options.runs)
         ranks.wait()
         fit(*member, options.wandb)
         score_test(order.folder, material.test, trains_on, stop)

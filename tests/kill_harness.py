@@ -72,23 +72,21 @@ class KillHarness:
 
     def killed_after(self, folder: Path, seconds: float) -> Trial:
         """Killed after that time, then run again."""
-        process = self._process(folder)
-        process.start()
-        process.join(seconds)
-        reached = process.is_alive()
-        process.kill()
-        process.join()
-        return Trial(f"after {seconds:.2f} s", reached, self._repeated(folder))
+        return self._ended_after(folder, seconds, signal.SIGKILL)[1]
 
     def terminated_after(self, folder: Path, seconds: float) -> tuple[int, Trial]:
         """Told to end by SIGTERM after that time, then run again; its exit status, and the trial."""
+        return self._ended_after(folder, seconds, signal.SIGTERM)
+
+    def _ended_after(self, folder: Path, seconds: float, number: signal.Signals) -> tuple[int, Trial]:
         process = self._process(folder)
         process.start()
         process.join(seconds)
-        reached = process.is_alive()
-        process.terminate()
+        if reached := process.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
         process.join()
-        return process.exitcode, Trial(f"SIGTERM after {seconds:.2f} s", reached, self._repeated(folder))
+        return process.exitcode, Trial(f"{number.name} after {seconds:.2f} s", reached, self._repeated(folder))
 
     def _repeated(self, folder: Path) -> dict[str, str]:
         self._finish(self._process(folder))

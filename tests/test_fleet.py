@@ -82,7 +82,7 @@ root = Path(sys.argv[1])
 fleet.SCRIPT = root / "stand_in.py"
 
 def main():
-    jobs = [Job(f"run/{n}", (str(root / "run" / n), str(root), "trains"), root / "run" / n, RECIPE, 2) for n in "abc"]
+    jobs = [Job(f"run/{n}", (str(root / "run" / n), str(root), "trains"), root / "run" / n, RECIPE) for n in "abc"]
     with Stop.after(None) as stop:
         fleet.train_fleet(jobs, ["cpu", "cpu"], stop)
 
@@ -102,7 +102,7 @@ class Yard:
         """A job a letter, each training until it is let go."""
         folders = [(name, self.root / "run" / name) for name in names]
         return [
-            Job(f"run/{name}", (str(folder), str(self.root), how.get(name, "trains")), folder, RECIPE, 2)
+            Job(f"run/{name}", (str(folder), str(self.root), how.get(name, "trains")), folder, RECIPE)
             for name, folder in folders
         ]
 

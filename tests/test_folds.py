@@ -9,8 +9,9 @@ import pytest
 from banks import RATE_HZ, bank_of, songs
 from messy_mashup.data.folds import ALL, Folds, make_folds, open_folds
 from messy_mashup.errors import UserError
-from messy_mashup.mashup.arrangement import ABSENT, TRAINING, draw
+from messy_mashup.mashup.arrangement import ABSENT, draw
 from messy_mashup.mashup.validation import open_plan
+from messy_mashup.purposes import TRAINING
 from messy_mashup.recipe import FoldRecipe, MashupRecipe
 
 MASHUP = MashupRecipe(length_s=(0.3, 0.5), burst_s=(0.1, 0.2))

@@ -12,7 +12,6 @@ from messy_mashup.errors import UserError
 from messy_mashup.recipe import MashupRecipe
 
 ABSENT = -1  # in place of a clip number: no such song or burst
-TRAINING, VALIDATION = 0, 1  # what is drawn for; their draws never coincide
 
 
 @dataclass(frozen=True)

@@ -45,23 +45,28 @@ def load_pretrained(model: "ResNet34", recipe: ResNet34Recipe) -> None:
     model.network.load_state_dict(own | tensors)
 
 
+def timm_network(recipe: ResNet34Recipe, classes: int) -> nn.Module:
+    """timm's ResNet34 from pictures (batch, 1, frames, mels) to logits (batch, classes), with random weights."""
+    import_torchvision()
+    import timm
+
+    return timm.create_model(
+        "resnet34",
+        pretrained=False,
+        in_chans=1,
+        num_classes=classes,
+        drop_rate=recipe.dropout,
+        channels=recipe.widths,
+        stem_width=recipe.widths[0],
+    )
+
+
 class ResNet34(Backbone):
     """log-mel (batch, frames, mels) to logits (batch, classes)."""
 
     def __init__(self, recipe: ResNet34Recipe, classes: int) -> None:
         super().__init__()
-        import_torchvision()
-        import timm
-
-        self.network = timm.create_model(
-            "resnet34",
-            pretrained=False,
-            in_chans=1,
-            num_classes=classes,
-            drop_rate=recipe.dropout,
-            channels=recipe.widths,
-            stem_width=recipe.widths[0],
-        ).to(memory_format=torch.channels_last)
+        self.network = timm_network(recipe, classes).to(memory_format=torch.channels_last)
 
     def forward(self, log_mel: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes)."""

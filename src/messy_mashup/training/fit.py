@@ -17,6 +17,7 @@ from messy_mashup.errors import Stopped, UserError
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.validation import Plan
+from messy_mashup.purposes import INITIAL_WEIGHTS
 from messy_mashup.recipe import Recipe, to_json
 from messy_mashup.scoring import metrics, plots, predictions
 from messy_mashup.scoring.predict import Listener
@@ -34,7 +35,6 @@ from messy_mashup.training.watch import Watch, watching
 
 Row = dict[str, float | None]  # of metrics.csv
 VALIDATION_METRICS = {"val_loss": metrics.log_loss, "val_macro_f1": metrics.macro_f1, "val_accuracy": metrics.accuracy}
-INITIAL_WEIGHTS = 4  # what is drawn for, beside the purposes in feed.py
 
 
 def fit(
@@ -183,9 +183,9 @@ class Member:
         bar.set_postfix(loss=f"{tally.recent_loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
         speed = bar.format_dict["rate"]
         lr = learning_rate(self.recipe.train, number, self.learner.steps)
-        numbers = {"loss": tally.recent_loss, "accuracy": accuracy, "lr": lr} | (
-            {"mashups_per_s": speed} if speed else {}
-        )
+        numbers = {"loss": tally.recent_loss, "accuracy": accuracy, "lr": lr}
+        if speed:
+            numbers["mashups_per_s"] = speed
         for watch in watches:
             watch.write({f"step/{name}": value for name, value in numbers.items()}, number + 1)
 

@@ -17,7 +17,7 @@ from messy_mashup import paths
 from messy_mashup.errors import STOPPED_STATUS, Stopped, UserError
 from messy_mashup.files import full_disk_told
 from messy_mashup.training.fleet_table import Job, Table
-from messy_mashup.training.run_folder import LOG, TEST, is_complete, recipe_trained
+from messy_mashup.training.run_folder import LOG, TEST, is_complete, recipe_trained, refuse_another
 from messy_mashup.training.stop import Stop
 
 SCRIPT = paths.REPOSITORY / "src" / "train.py"
@@ -154,8 +154,8 @@ def _is_finished(job: Job) -> bool:
         finished = recipe is not None and is_complete(job.folder) and (job.folder / TEST).exists()
     except UserError:
         return False  # damaged: its own process says so, and the others are trained
-    if recipe not in (None, json.loads(job.recipe)):
-        raise UserError(f"{job.folder} was trained with another recipe: give this run another --name, or remove it")
+    if recipe is not None:
+        refuse_another(job.folder, {"recipe": recipe}, {"recipe": json.loads(job.recipe)})
     return finished
 
 

@@ -1,6 +1,7 @@
 """What a fleet has done, is doing and has left, as plain text that reads well in a log."""
 
 import csv
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,12 @@ class Job:
     name: str  # run/fold, such as messy_mashup_cnn_seed3/fold2
     arguments: tuple[str, ...]  # of train.py, for this member alone and without --devices
     folder: Path
-    recipe: str  # as JSON, in which `epochs` stands too
-    epochs: int
+    recipe: str  # as JSON
+
+    @property
+    def epochs(self) -> int:
+        """All that it is trained for."""
+        return json.loads(self.recipe)["train"]["epochs"]
 
 
 class Table:

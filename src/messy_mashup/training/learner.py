@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from messy_mashup.models.backbone import Backbone
+from messy_mashup.purposes import STEP
 from messy_mashup.recipe import TrainRecipe
 from messy_mashup.torchvision_import import import_torchvision
 from messy_mashup.training.feed import Batch
@@ -20,7 +21,6 @@ from messy_mashup.training.run_folder import State
 from messy_mashup.training.schedule import SHARE, learning_rate, parameter_groups
 from messy_mashup.training.tally import Diverged
 
-STEP = 5  # what is drawn for, beside the purposes in feed.py and fit.py
 LEAST_SCALE = 2.0**-10  # of the loss in float16: below it the gradients overflow whatever the scale
 
 

@@ -56,17 +56,13 @@ class Ranks:
             return DistributedDataParallel(model, device_ids=[self.local])
         return DistributedDataParallel(model)
 
-    def total(self, values: list[float], device: torch.device) -> list[float]:
-        """The sums over all processes."""
-        if self.count == 1:
-            return values
-        summed = torch.tensor(values, dtype=torch.float64, device=device)
-        distributed.all_reduce(summed)
-        return summed.tolist()
-
     def any(self, here: bool, device: torch.device) -> bool:
         """Whether it is so in any process."""
-        return self.total([float(here)], device)[0] > 0
+        if self.count == 1:
+            return here
+        processes = torch.tensor(float(here), device=device)
+        distributed.all_reduce(processes)
+        return processes.item() > 0
 
     def wait(self) -> None:
         """Go on when all have come here."""

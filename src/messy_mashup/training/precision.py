@@ -13,17 +13,12 @@ def forward_dtype(recipe: TrainRecipe, device: torch.device) -> torch.dtype:
     """
     if recipe.precision != "auto":
         return DTYPES[recipe.precision]
-    return fastest(device)
+    if device.type != "cuda":
+        return torch.float32
+    # Emulated bfloat16 is slower than float32: ask for the hardware's own.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def prediction_dtype(recipe: TrainRecipe, device: torch.device) -> torch.dtype:
     """In what a trained model predicts: on a GPU as it was trained, on a CPU float32."""
     return forward_dtype(recipe, device) if device.type == "cuda" else torch.float32
-
-
-def fastest(device: torch.device) -> torch.dtype:
-    """The numbers that a device multiplies fast and that hold a log-mel network's activations."""
-    if device.type != "cuda":
-        return torch.float32
-    # Emulated bfloat16 is slower than float32: ask for the hardware's own.
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -41,7 +41,7 @@ class State:
     card: dict[str, Any]  # what it is made of; a resume compares it
     rows: list[dict[str, float | None]]  # of metrics.csv, one an epoch
     model: Tensors
-    moments: Tensors = field(default_factory=dict)  # of the optimizer, by "parameter number.name"
+    moments: Tensors = field(default_factory=dict)  # of the optimizer, by "name of the weight.moment"
     averaged: Tensors = field(default_factory=dict)  # the weights' moving average, where it is kept
     scaler: dict[str, float] = field(default_factory=dict)  # of the loss in float16
     progress: dict[str, float] = field(default_factory=dict)  # within the epoch that was broken off
@@ -118,7 +118,7 @@ def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     if not (folder / STATE).exists():
         return _shipped(folder, card)
     tensors, header = load_weights(folder / STATE)
-    _refuse_another(folder, header["card"], card)
+    refuse_another(folder, header["card"], card)
     rooms: dict[str, Tensors] = {room: {} for room in ROOMS}
     for name, tensor in tensors.items():
         room, _, rest = name.partition(".")
@@ -133,6 +133,16 @@ def recipe_trained(folder: Path) -> dict[str, Any] | None:
     return read_card(folder / WEIGHTS)["recipe"] if (folder / WEIGHTS).exists() else None
 
 
+def refuse_another(folder: Path, there: dict[str, Any], card: dict[str, Any]) -> None:
+    """UserError where the fields of `card` are others in the card of what was trained in `folder`."""
+    different = [key for key in card if there.get(key) != card[key]]
+    if different:
+        raise UserError(
+            f"{folder} was trained with another {' and another '.join(different)}: "
+            "give this run another --name, or remove that folder"
+        )
+
+
 def drop_state(folder: Path) -> None:
     """Remove the state of a member that is finished: it is several times as large as the weights."""
     (folder / STATE).unlink(missing_ok=True)
@@ -143,7 +153,7 @@ def _shipped(folder: Path, card: dict[str, Any]) -> State | None:
     if not (folder / WEIGHTS).exists():
         return None
     weights, there = load_weights(folder / WEIGHTS)
-    _refuse_another(folder, there, card)
+    refuse_another(folder, there, card)
     # Weights of an earlier epoch are those of a run that was killed before its first state.
     return State(there, _rows(folder), weights) if _is_last_epoch(folder, there) else None
 
@@ -161,12 +171,3 @@ def _is_last_epoch(folder: Path, card: dict[str, Any]) -> bool:
 def _rows(folder: Path) -> list[dict[str, float]]:
     metrics = folder / METRICS
     return pd.read_csv(metrics).to_dict("records") if metrics.exists() else []
-
-
-def _refuse_another(folder: Path, there: dict[str, Any], card: dict[str, Any]) -> None:
-    different = [key for key in card if there.get(key) != card[key]]
-    if different:
-        raise UserError(
-            f"{folder} was trained with another {' and another '.join(different)}: "
-            "give this run another --name, or remove that folder"
-        )
