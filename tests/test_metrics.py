@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss as sklearn_log_loss
+from sklearn.metrics import roc_auc_score
 
 from messy_mashup.scoring.metrics import (
     accuracy,
@@ -13,6 +14,7 @@ from messy_mashup.scoring.metrics import (
     macro_f1,
     paired_difference,
     per_class,
+    roc,
     softmax,
 )
 
@@ -144,3 +146,33 @@ def test_a_paired_difference_is_surer_than_the_scores_it_is_of():
     assert paired_difference(macro_f1, label, ours, ours, seed=0, repeats=20) == (0, 0, 0)
     with pytest.raises(ValueError, match="not of the same runs and clips"):
         paired_difference(macro_f1, label, ours, theirs[:2], seed=0)
+
+
+def test_roc_by_hand():
+    """One class against the rest: of two clips of it and two of the other, one pair is in the wrong order."""
+    labels, score = np.array([1, 1, 0, 0]), np.array([2.0, 0.0, 1.0, -1.0])
+    curves = roc(labels, np.stack([np.zeros(4), score], axis=1))
+    assert curves.auc.tolist() == [0.75, 0.75]
+    false_positives, true_positives = curves.points[1]
+    assert list(zip(false_positives, true_positives, strict=True)) == [(0, 0), (0, 0.5), (0.5, 0.5), (0.5, 1), (1, 1)]
+
+
+def test_areas_equal_scikit_learn_s_and_tell_chance_from_knowledge():
+    labels, logits = drawn(500, 4, 0.5)
+    logits = logits + np.random.default_rng(1).normal(size=logits.shape)  # so that none is sure beyond float64
+    curves = roc(labels, logits)
+    assert curves.macro == pytest.approx(roc_auc_score(labels, softmax(logits), multi_class="ovr"))
+    assert curves.auc.mean() == pytest.approx(curves.macro)
+    assert roc(labels, np.eye(4)[labels]).auc.tolist() == [1, 1, 1, 1]
+    assert roc(labels, np.zeros((500, 4))).auc.tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(("labels", "reason"), [([0, 1, 1], "class 2 has no clip"), ([0, 0, 0], "class 1 has no clip")])
+def test_roc_wants_clips_of_every_class(labels, reason):
+    with pytest.raises(ValueError, match=reason):
+        roc(np.array(labels), np.eye(3))
+
+
+def test_roc_of_one_class_is_refused():
+    with pytest.raises(ValueError, match="one class only"):
+        roc(np.zeros(3, int), np.zeros((3, 1)))

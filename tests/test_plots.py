@@ -1,20 +1,25 @@
 """Pictures show what they were given, with labels, and are the same bytes every time."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
 
 from messy_mashup.errors import UserError
+from messy_mashup.scoring.metrics import roc
 from messy_mashup.scoring.plots import (
     confusion_picture,
     draw_confusion,
     draw_differences,
     draw_learning_curves,
+    draw_roc,
     draw_spectrograms,
     learning_curves,
     spectrogram_picture,
 )
+from messy_mashup.scoring.plots_of_clips import draw_lengths, draw_silence, draw_wave
 
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 
@@ -159,3 +164,88 @@ def test_pictures_are_the_same_bytes_every_time(tmp_path, metrics, matrix, panel
         assert min(pixels.shape[:2]) > 300
         assert pixels[..., :3].std() > 0.05
     assert sorted(path.name for path in (tmp_path / "once").iterdir()) == ["confusion.png", "curves.png", "mels.png"]
+
+
+def test_roc_shows_each_class_worst_first_and_its_corner():
+    generator = np.random.default_rng(0)
+    labels = np.arange(300) % 10
+    logits = generator.normal(size=(300, 10)) + np.eye(10)[labels] * np.linspace(1, 4, 10)
+    curves = roc(labels, logits)
+    figure = draw_roc(curves, GENRES, "Held out")
+    whole, corner = figure.axes
+    assert whole.get_title() == "Held out"
+    (box,) = figure.legends
+    told = [text.get_text() for text in box.get_texts()]
+    assert told == [f"{GENRES[number]} {curves.auc[number]:.3f}" for number in np.argsort(curves.auc)]
+    assert f"{curves.macro:.3f}" in box.get_title().get_text()
+    worst = curves.points[curves.auc.argmin()]
+    for axes in (whole, corner):
+        assert np.array_equal(axes.lines[0].get_xydata().T, worst)
+        assert len({line.get_color() for line in axes.lines[:10]}) == 10
+    assert corner.get_xlim() == pytest.approx((0, 0.3))
+    with pytest.raises(ValueError, match="10 ROC curves do not fit 9 classes"):
+        draw_roc(curves, GENRES[:9], "")
+
+
+def test_lengths_share_an_axis_and_single_files_are_marked():
+    lengths_s = np.append(np.full(100, 5.0), [3.6, 7.2])
+    figure = draw_lengths([("stems", np.linspace(2, 3, 40)), ("noise clips", lengths_s)])
+    stems, noises = figure.axes
+    assert stems.get_title(loc="left") == "stems: 40, 2.0 to 3.0 s, median 2.5 s"
+    assert noises.get_title(loc="left") == "noise clips: 102, 3.6 to 7.2 s, median 5.0 s"
+    assert noises.get_xlabel() == "length (s)"
+    assert stems.get_xlim() == noises.get_xlim()
+    figure.draw_without_rendering()
+    heights = [axes.get_window_extent().height for axes in figure.axes]
+    assert min(heights) > 0.5 * figure.bbox.height / 2
+    assert sum(bar.get_height() for bar in noises.patches) == 102
+    assert sorted(noises.lines[0].get_xdata()) == [3.6, 7.2]
+    for empty in ([], [("stems", np.zeros(0))]):
+        with pytest.raises(ValueError, match="lengths"):
+            draw_lengths(empty)
+
+
+def test_silence_is_a_dot_a_stem_with_its_part_s_median():
+    table = pd.DataFrame(
+        {
+            "part": ["vocals", "drums", "vocals", "vocals"],
+            "silent_share": [0.5, 0.0, 0.7, 1.0],
+            "longest_silence_s": [2.0, 0.0, 3.0, 8.0],
+        }
+    )
+    shares, longest = draw_silence(table).axes
+    assert [label.get_text() for label in shares.get_xticklabels()] == ["drums", "vocals"]
+    assert [line.get_ydata().tolist() for line in shares.lines] == [[0], [0, 0], [50, 70, 100], [70, 70]]
+    assert [line.get_ydata().tolist() for line in longest.lines] == [[0], [0, 0], [2, 3, 8], [3, 3]]
+    assert longest.get_ylim()[1] > 8
+    assert draw_silence(table[1:2]).axes[1].get_ylim()[1] > 1
+    with pytest.raises(ValueError, match="at least one stem"):
+        draw_silence(table[:0])
+
+
+def test_a_wave_shows_every_peak_and_its_noise():
+    wave = np.zeros(160_000, np.float32)
+    wave[[12_345, 150_000]] = 0.9, -0.7
+    figure = draw_wave(wave, 16_000, "A mashup", [("dog", 1.0, 2.5), ("rain", 2.0, 4.0)])
+    (axes,) = figure.axes
+    ends = np.array([segment[:, 1] for segment in axes.collections[0].get_segments()])
+    assert (ends.min(), ends.max()) == pytest.approx((-0.7, 0.9))
+    loudest = axes.collections[0].get_segments()[ends[:, 1].argmax()]
+    assert loudest[0, 0] == pytest.approx(12_345 / 16_000, abs=0.01)
+    assert axes.get_xlim() == (0, 10)
+    strips = [strip.get_paths()[0].get_extents() for strip in axes.collections[1:]]
+    assert [(strip.x0, strip.x1) for strip in strips] == [(1, 2.5), (2, 4)]
+    assert 1 < strips[0].y0 < strips[0].y1 < strips[1].y0 < strips[1].y1 < axes.get_ylim()[1]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["rain", "dog"]
+    assert draw_wave(wave[:7], 16_000, "Short").legends == []
+    for bad in (np.zeros(0), np.zeros((2, 5))):
+        with pytest.raises(ValueError, match="waveform"):
+            draw_wave(bad, 16_000, "")
+
+
+def test_a_notebook_gets_a_picture_without_pyplot(tmp_path, matrix):
+    figure = draw_confusion(matrix, GENRES, "Out of fold")
+    png = figure._repr_png_()
+    assert imread(io.BytesIO(png)).shape[0] > 300
+    confusion_picture(matrix, GENRES, tmp_path / "confusion.png", "Out of fold")
+    assert (tmp_path / "confusion.png").read_bytes() == png

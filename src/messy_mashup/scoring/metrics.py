@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 from scipy.special import softmax as scipy_softmax
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import auc, confusion_matrix, f1_score, precision_recall_fscore_support, roc_curve
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -21,6 +21,14 @@ class FoldSpread(NamedTuple):
     mean: float
     std: float | None
     per_fold: dict[int, float]
+
+
+class Roc(NamedTuple):
+    """Each class against the rest: `points` holds false and true positive rates, `macro` is the mean of the areas."""
+
+    points: list[tuple[np.ndarray, np.ndarray]]
+    auc: np.ndarray  # (classes,)
+    macro: float
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -51,6 +59,19 @@ def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Counts (classes, classes): rows are the true classes, columns the predicted."""
     _validate(labels, logits)
     return confusion_matrix(labels, logits.argmax(axis=1), labels=range(logits.shape[1]))
+
+
+def roc(labels: np.ndarray, logits: np.ndarray) -> Roc:
+    """Curve and area of every class against the rest, by its probability; ValueError where a class has no clip."""
+    _validate(labels, logits)
+    absent = np.setdiff1d(np.arange(logits.shape[1]), labels)
+    if absent.size or len(np.unique(labels)) < 2:
+        lack = f"class {absent[0]} has no clip" if absent.size else "there is one class only"
+        raise ValueError(f"a ROC curve needs clips of the class and of others: {lack}")
+    probability = softmax(logits)
+    points = [roc_curve(labels == number, probability[:, number])[:2] for number in range(logits.shape[1])]
+    areas = np.array([auc(*curve) for curve in points])
+    return Roc(points, areas, float(areas.mean()))
 
 
 def per_class(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:

@@ -1,23 +1,41 @@
-"""Pictures of training, of errors and of log-mels; each is drawn as a Figure, then written whole as a PNG."""
+"""Pictures of training, of errors and of log-mels; each is drawn, shown by a notebook or written whole as a PNG."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
+from messy_mashup.scoring.metrics import Roc
 
 CURVE_COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_macro_f1", "val_accuracy")
 DPI = 110
 TITLE_LETTERS_AN_INCH = 8
 BAR_INCHES = 0.2
+ROC_CORNER = 0.3
 QUIET_SHARE = 0.02  # of the cells that are not at the floor: with all, digital silence would take the whole scale
+
+
+class Drawing(Figure):
+    """A figure that a notebook shows as a cell's last value, though pyplot never made it."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.write_png(file)
+        return file.getvalue()
+
+    def write_png(self, file: Path | BinaryIO) -> None:
+        """Software's version is left out of the file: the same figure gives the same bytes."""
+        self.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
 
 
 def learning_curves(metrics: pd.DataFrame, path: Path) -> None:
@@ -40,10 +58,10 @@ def differences_picture(rows: Sequence[tuple[str, float, float, float]], path: P
     _write(draw_differences(rows, title), path)
 
 
-def draw_learning_curves(metrics: pd.DataFrame) -> Figure:
+def draw_learning_curves(metrics: pd.DataFrame) -> Drawing:
     """Two panels over epochs, the best epoch marked; the columns are CURVE_COLUMNS, val_… may be empty."""
     curves = _numbers(metrics)
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Drawing(figsize=(11, 4.2), layout="constrained")
     losses, right = figure.subplots(1, 2)
     _curve(losses, curves, "train_loss", "training")
     _curve(losses, curves, "val_loss", "validation")
@@ -63,13 +81,13 @@ def draw_learning_curves(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
+def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Drawing:
     """One square a pair of classes, with its count; empty squares stay blank."""
     if matrix.shape != (len(classes), len(classes)):
         raise ValueError(f"a confusion matrix of shape {matrix.shape} does not fit {len(classes)} classes")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side_inches = 2.5 + 0.55 * len(classes)
-    figure = Figure(figsize=(side_inches + 0.8, side_inches), layout="constrained")
+    figure = Drawing(figsize=(side_inches + 0.8, side_inches), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     for row, column in np.argwhere(matrix > 0):
@@ -83,11 +101,35 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Fi
     return figure
 
 
-def draw_differences(rows: Sequence[tuple[str, float, float, float]], title: str) -> Figure:
+def draw_roc(curves: Roc, classes: Sequence[str], title: str) -> Drawing:
+    """Each class against the rest, the whole square beside its upper left corner; the worst class first."""
+    if len(curves.auc) != len(classes):
+        raise ValueError(f"{len(curves.auc)} ROC curves do not fit {len(classes)} classes")
+    figure = Drawing(figsize=(13, 5.4), layout="constrained")
+    whole, corner = figure.subplots(1, 2)
+    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"].colors
+    for number in np.argsort(curves.auc, kind="stable"):
+        colour = colours[number % len(colours)]
+        label = f"{classes[number]} {curves.auc[number]:.3f}"
+        for axes in (whole, corner):
+            axes.plot(*curves.points[number], color=colour, linewidth=1.6, label=label)
+    whole.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1)
+    whole.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=title)
+    corner.set(xlim=(0, ROC_CORNER), ylim=(1 - ROC_CORNER, 1.003), title="Its upper left corner")
+    for axes in (whole, corner):
+        axes.set(xlabel="share of the other classes taken for it", ylabel="share of the class found", box_aspect=1)
+        axes.grid(alpha=0.3)
+    handles, labels = whole.get_legend_handles_labels()
+    heading = f"AUC, worst first\n(macro {curves.macro:.3f})"
+    figure.legend(handles, labels, loc="outside right center", title=heading)
+    return figure
+
+
+def draw_differences(rows: Sequence[tuple[str, float, float, float]], title: str) -> Drawing:
     """A line a row, the first on top: the difference as a dot, its interval as a bar."""
     if not rows:
         raise ValueError("a picture of differences needs at least one")
-    figure = Figure(figsize=(9, 1.4 + 0.45 * len(rows)), layout="constrained")
+    figure = Drawing(figsize=(9, 1.4 + 0.45 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for place, (_, difference, low, high) in enumerate(reversed(rows)):
         beyond_doubt = low > 0 or high < 0
@@ -103,7 +145,7 @@ def draw_differences(rows: Sequence[tuple[str, float, float, float]], title: str
     return figure
 
 
-def draw_spectrograms(panels: Sequence[tuple[str, np.ndarray]], hop_s: float) -> Figure:
+def draw_spectrograms(panels: Sequence[tuple[str, np.ndarray]], hop_s: float) -> Drawing:
     """A panel a log-mel (frames, mels), low bands below; `hop_s` is the time from frame to frame."""
     if not panels or any(log_mel.ndim != 2 or log_mel.size == 0 for _, log_mel in panels):
         raise ValueError("a spectrogram picture needs at least one log-mel, each (frames, mels) and not empty")
@@ -113,7 +155,7 @@ def draw_spectrograms(panels: Sequence[tuple[str, np.ndarray]], hop_s: float) ->
     above_floor = levels[levels > levels.min()]
     low, high = np.quantile(above_floor if above_floor.size else levels, QUIET_SHARE), levels.max()
     height_inches = 1.1 + 1.9 * len(panels)
-    figure = Figure(figsize=(10, height_inches), layout="constrained")
+    figure = Drawing(figsize=(10, height_inches), layout="constrained")
     rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, log_mel) in zip(rows, panels, strict=True):
         frames, mels = log_mel.shape
@@ -149,7 +191,6 @@ def _mark_best(losses: Axes, scores: Axes, curves: pd.DataFrame) -> None:
     scores.plot(best["epoch"], best["val_macro_f1"], "*", color="black", markersize=11, label=label)
 
 
-def _write(figure: Figure, path: Path) -> None:
-    """Software's version is left out of the file: the same figure gives the same bytes."""
+def _write(figure: Drawing, path: Path) -> None:
     with write_whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+        figure.write_png(temporary)
