@@ -3,7 +3,7 @@
     python src/blend.py [RUN ...] [--name NAME]
 
 RUN is a folder name below runs/, or a pattern such as 'messy_mashup_cnn*'; with none, the run that was trained last
-is taken, with all its members.
+is taken, with all its members. Members that earlier kernels left and that are attached as input are copied first.
 """
 
 import argparse
@@ -19,8 +19,11 @@ def main() -> None:
     from messy_mashup.data.bank import source_of
     from messy_mashup.scoring import ensemble, metrics, plots, predictions
     from messy_mashup.training import members
+    from messy_mashup.training.attached import adopt_all
     from messy_mashup.training.run_folder import weights_digest
 
+    for folder, source in adopt_all(options.runs).items():
+        print(f"{folder}: copied from {source}")
     runs = members.runs_named(options.runs, options.run) or [members.newest_run(options.runs)]
     folders = [folder for run in runs for folder in members.members_of(run)]
     cards = members.blendable(folders)
@@ -31,7 +34,7 @@ def main() -> None:
         name,
         tuple(folder.relative_to(options.runs).as_posix() for folder in folders),
         tuple(weights_digest(folder) for folder in folders),
-        source_of(cards[0]["bank"], options.runs / "banks"),
+        source_of(cards[0]["bank"], options.runs / paths.BANKS),
         round(spread.mean, 5),
         spread.std and round(spread.std, 5),
     )

@@ -8,8 +8,6 @@ a second call goes on from there.
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -25,16 +23,17 @@ def main() -> None:
     begun_s = time.monotonic()
     from messy_mashup.data.demo_music.baseline import logistic_regression_score
     from messy_mashup.data.demo_music.competition import write_competition
+    from messy_mashup.notebooks.commands import run
 
     data, runs = options.data.resolve(), options.runs.resolve()
     print(f"A competition made here: {data}", flush=True)
     write_competition(data, songs=options.songs, seconds=options.seconds)
     made_s = time.monotonic() - begun_s
-    _command("build.py", "--data", data, "--bank", paths.bank_folder(data, runs))
-    _command("train.py", RECIPE, "--folds", "0,1,all", "--data", data, "--runs", runs)
-    _command("blend.py", RECIPE, "--name", "demo", "--runs", runs)
+    run("build.py", "--data", data, "--bank", paths.bank_folder(data, runs))
+    run("train.py", RECIPE, "--folds", "0,1,all", "--data", data, "--runs", runs)
+    run("blend.py", RECIPE, "--name", "demo", "--runs", runs)
     entries = runs / "submissions"
-    _command("infer.py", "--data", data, "--runs", runs, "--submissions", entries, "--note", "make demo")
+    run("infer.py", "--data", data, "--runs", runs, "--submissions", entries, "--note", "make demo")
     trained_s = time.monotonic() - begun_s - made_s
     print("\nLogistic regression on clip-mean log-mels, for comparison", flush=True)
     baseline = logistic_regression_score(data)
@@ -49,16 +48,6 @@ def main() -> None:
     _draw(data, runs)
     _tell(figures)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
-
-
-def _command(script: str, *arguments: str | Path) -> None:
-    words = [str(word) for word in arguments]
-    print(f"\n$ python src/{script} {' '.join(words)}", flush=True)
-    status = subprocess.run([sys.executable, str(Path(__file__).parent / script), *words]).returncode
-    if status == -2 or status == 130:
-        raise KeyboardInterrupt
-    if status != 0:
-        raise UserError(f"src/{script} ended with status {status}: see its message above")
 
 
 def _figures(runs: Path, entries: Path, hidden: Path) -> dict[str, float]:

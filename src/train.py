@@ -81,7 +81,7 @@ def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
     recipe = override(recipes.load(options.recipe), options.set)
     corpus = corpora.load(recipe.corpus)
     data = paths.find_data(corpus.looks_like, options.data)
-    bank = Bank.open(options.bank or paths.bank_folder(data, options.runs))
+    bank = Bank.open(options.bank or paths.find_bank(data, options.runs))
     if complaint := stale(bank, data):
         raise UserError(complaint)
     plan = open_plan(bank, recipe.folds, options.runs / "folds")

@@ -10,7 +10,7 @@ import torch
 
 from messy_mashup import paths
 from messy_mashup.errors import UserError
-from messy_mashup.training.attached import adopt
+from messy_mashup.training.attached import adopt, adopt_all
 from messy_mashup.training.run_folder import (
     LOG,
     METRICS,
@@ -156,3 +156,12 @@ def test_killed_at_any_file_it_is_copied_whole_the_next_time(inputs, runs, monke
         assert adopted == source or epochs == 3
         assert load_state(runs / NAME, CARD).rows == rows(epochs)
         shutil.rmtree(runs)
+
+
+def test_all_that_is_attached_is_adopted_whatever_its_run(inputs, runs):
+    for run, fold in (("ast", "fold0"), ("ast", "all"), ("cnn_seed1", "fold1")):
+        write_member(inputs / f"kernel-{run}" / "runs" / run / fold, epochs=3)
+    write_member(runs / "ast" / "all", epochs=3, value=1.0)
+    adopted = adopt_all(runs)
+    assert sorted(folder.relative_to(runs).as_posix() for folder in adopted) == ["ast/fold0", "cnn_seed1/fold1"]
+    assert adopt_all(runs) == {}

@@ -25,7 +25,8 @@ LEVELS = {
     "training": 5,
     "competition": 6,
     "recipes": 7,
-    SCRIPTS: 8,
+    "notebooks": 8,
+    SCRIPTS: 9,
 }
 MODULE_LINES, FUNCTION_LINES = 350, 50
 ABSOLUTE = re.compile(

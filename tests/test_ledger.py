@@ -4,14 +4,15 @@ import csv
 import multiprocessing
 import subprocess
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from messy_mashup.competition.code_version import CodeVersion, code_version
-from messy_mashup.competition.ledger import LedgerRow, append, read, set_scores
+from messy_mashup.competition.ledger import STATUSES, LedgerRow, add, append, edited, merge, read, set_scores, take_away
 from messy_mashup.errors import UserError
 
-HEADER = "utc,file,sha256,commit,clean,recipes,members,oof_macro_f1,oof_spread,public,private,note"
+HEADER = "utc,file,sha256,commit,clean,recipes,members,oof_macro_f1,oof_spread,ref,status,submitted,public,private,note"
 
 
 def row(file="a.csv", sha256="aa", **known):
@@ -23,7 +24,7 @@ def test_columns_and_cells_as_written(tmp_path):
     append(ledger, row(commit="c0ffee", clean="yes", recipes="r", members="5", oof_macro_f1=2 / 3, oof_spread=1e-7))
     assert [field.name for field in fields(LedgerRow)] == HEADER.split(",")
     assert ledger.read_bytes().decode() == (
-        f"{HEADER}\n2026-11-20T20:55:12Z,a.csv,aa,c0ffee,yes,r,5,0.66667,0.00000,,,\n"
+        f"{HEADER}\n2026-11-20T20:55:12Z,a.csv,aa,c0ffee,yes,r,5,0.66667,0.00000,,,,,,\n"
     )
 
 
@@ -31,7 +32,7 @@ def test_unknown_stays_empty_text(tmp_path):
     ledger = tmp_path / "scores.csv"
     append(ledger, row())
     cells = read(ledger).iloc[0]
-    assert cells[["commit", "clean", "oof_macro_f1", "public", "private", "note"]].tolist() == [""] * 6
+    assert cells["commit":].tolist() == [""] * 12
 
 
 def test_ledger_that_does_not_exist_has_no_rows(tmp_path):
@@ -45,7 +46,7 @@ def test_a_note_comes_back_as_it_was(tmp_path, note):
     append(ledger, row("b.csv", note="next"))
     assert read(ledger)["note"].tolist() == [note, "next"]
     with ledger.open(newline="", encoding="utf-8") as file:
-        assert [len(cells) for cells in csv.reader(file)] == [12, 12, 12]
+        assert [len(cells) for cells in csv.reader(file)] == [15, 15, 15]
 
 
 @pytest.mark.parametrize("line_end", ["\r", "\r\n"])
@@ -102,6 +103,39 @@ def test_a_broken_ledger_is_named_and_left_alone(tmp_path, text):
     with pytest.raises(UserError, match=r"scores\.csv"):
         append(ledger, row())
     assert ledger.read_text() == text
+
+
+def test_a_submission_made_elsewhere_under_that_name_is_no_other_content(tmp_path):
+    ledger = tmp_path / "scores.csv"
+    append(ledger, row("a.csv", "", ref="101"))
+    append(ledger, row("a.csv", "aa"))
+    assert read(ledger)["sha256"].tolist() == ["", "aa"]
+
+
+def test_a_failed_edit_writes_nothing(tmp_path):
+    ledger = tmp_path / "scores.csv"
+    append(ledger, row())
+    before = ledger.read_bytes()
+    with pytest.raises(UserError, match="oof_macro_f1"), edited(ledger) as table:
+        add(table, row("b.csv")) and add(table, row("c.csv", oof_macro_f1=2.0))
+    assert ledger.read_bytes() == before
+
+
+def test_an_edit_can_add_change_and_take_away(tmp_path):
+    ledger = tmp_path / "scores.csv"
+    for name in "abc":
+        append(ledger, row(f"{name}.csv", name))
+    with edited(ledger) as table:
+        take_away(table, 2)
+        table.at[add(table, row("d.csv", ref="7")), "status"] = "pending"
+    cells = read(ledger)[["file", "ref", "status"]].to_numpy().tolist()
+    assert cells == [["a.csv", "", ""], ["b.csv", "", ""], ["d.csv", "7", "pending"]]
+
+
+def test_the_ledger_of_this_repository_has_these_columns():
+    table = read(Path(__file__).resolve().parents[1] / "submissions" / "scores.csv")
+    assert not table.empty
+    assert set(table["status"]) <= set(STATUSES)
 
 
 def append_many(ledger, writer, rows):
@@ -176,3 +210,16 @@ def test_a_kernel_s_variable_comes_before_the_packed_file(tmp_path, monkeypatch)
     (tmp_path / "commit.txt").write_text("abc yes")
     monkeypatch.setenv("MESSY_MASHUP_COMMIT", "def no")
     assert code_version(tmp_path) == CodeVersion("def", "no")
+
+
+def test_another_ledger_s_rows_are_added_once_as_they_stand(tmp_path):
+    own, other = tmp_path / "own.csv", tmp_path / "other.csv"
+    append(own, row())
+    append(other, row())
+    append(other, row(file="b.csv", sha256="02", note="made, elsewhere", oof_macro_f1=0.5))
+    assert merge(own, other) == 1
+    assert merge(own, other) == 0
+    assert read(own).iloc[-1].to_dict() == read(other).iloc[-1].to_dict()
+    append(tmp_path / "third.csv", row(sha256="03"))
+    with pytest.raises(UserError, match="with other content"):
+        merge(own, tmp_path / "third.csv")

@@ -92,3 +92,21 @@ def test_weights_in_two_mounts_are_named(kernel):
         weights_at(kernel / "input" / "models" / "someone" / "ast-base" / "transformers" / "default" / number)
     with pytest.raises(UserError, match="2 folders hold weights me/ast-base"):
         paths.find_weights("me/ast-base", is_weights)
+
+
+def test_a_bank_is_read_where_an_earlier_kernel_left_it(kernel):
+    data = kernel / "input" / "competitions" / "slug" / "messy_mashup"
+    built = kernel / "working" / "runs" / "banks" / "messy_mashup"
+    assert paths.find_bank(data) == built
+    attached = kernel / "input" / "notebooks" / "someone" / "step-02" / "runs" / "banks" / "messy_mashup"
+    attached.mkdir(parents=True)
+    assert paths.find_bank(data) == built, "an unfinished bank is none"
+    (attached / paths.BANK_CARD).touch()
+    assert paths.find_bank(data) == attached
+    other = kernel / "input" / "step-02" / "runs" / "banks" / "messy_mashup"
+    other.mkdir(parents=True)
+    (other / paths.BANK_CARD).touch()
+    with pytest.raises(UserError, match=r"2 banks.*--bank"):
+        paths.find_bank(data)
+    built.mkdir(parents=True)
+    assert paths.find_bank(data) == built

@@ -14,12 +14,13 @@ from messy_mashup.scoring.plots import (
     draw_confusion,
     draw_differences,
     draw_learning_curves,
+    draw_predictions,
     draw_roc,
     draw_spectrograms,
     learning_curves,
     spectrogram_picture,
 )
-from messy_mashup.scoring.plots_of_clips import draw_lengths, draw_silence, draw_wave
+from messy_mashup.scoring.plots_of_clips import draw_band_levels, draw_lengths, draw_silence, draw_wave
 
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 
@@ -249,3 +250,24 @@ def test_a_notebook_gets_a_picture_without_pyplot(tmp_path, matrix):
     assert imread(io.BytesIO(png)).shape[0] > 300
     confusion_picture(matrix, GENRES, tmp_path / "confusion.png", "Out of fold")
     assert (tmp_path / "confusion.png").read_bytes() == png
+
+
+def test_predictions_are_counted_in_the_order_of_the_classes_and_beside_their_certainty():
+    figure = draw_predictions(["pop", "jazz", "pop"], np.array([0.9, 0.5, 0.52]), ["jazz", "pop", "rock"])
+    counted, sure = figure.axes
+    assert [bar.get_height() for bar in counted.patches] == [1, 2, 0]
+    assert counted.lines[0].get_ydata()[0] == 1, "the dashed line is a third of three"
+    assert [bar.get_height() for bar in sure.patches if bar.get_height()] == [2, 1]
+    with pytest.raises(ValueError, match="no predictions"):
+        draw_predictions(["pop"], np.array([0.9, 0.5]), ["jazz", "pop"])
+
+
+def test_band_levels_are_means_over_all_frames_whatever_the_clips_lengths():
+    quiet, loud = np.zeros((3, 4)), np.full((1, 4), 8.0)
+    axes = draw_band_levels({"made here": [quiet, loud], "test": [loud]}).axes[0]
+    made, test = axes.lines
+    assert made.get_ydata().tolist() == [2.0] * 4
+    assert test.get_ydata().tolist() == [8.0] * 4
+    assert legend(axes) == ["made here (2 clips)", "test (1 clips)"]
+    with pytest.raises(ValueError, match="at least one"):
+        draw_band_levels({"made here": []})

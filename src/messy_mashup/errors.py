@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
+INTERRUPTED_STATUS = 130
 
 
 class UserError(Exception):
@@ -33,4 +34,4 @@ def run_script(main: Callable[[], None]) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED_STATUS)

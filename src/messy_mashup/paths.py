@@ -14,8 +14,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 SEARCH_DEPTH = 6
-WEIGHTS_DEPTH = 8  # models/<owner>/<model>/<framework>/<variation>/<version>, and folders within
+# models/<owner>/<model>/<framework>/<variation>/<version> or notebooks/<owner>/<kernel>/runs/…, and folders within
+ATTACHED_DEPTH = 8
 BLEND_POINTER = "blend.json"
+BANKS = "banks"
+BANK_CARD = "bank.json"  # written last: without it nothing is a bank
 
 
 def in_kernel() -> bool:
@@ -57,8 +60,24 @@ def find_runs_with_blend() -> Path:
 
 
 def bank_folder(data: Path, runs_folder: Path | None = None) -> Path:
-    """Where the bank of the data set at `data` is kept."""
-    return (runs_folder or runs()) / "banks" / data.resolve().name
+    """Where the bank of the data set at `data` is built and kept."""
+    return (runs_folder or runs()) / BANKS / data.resolve().name
+
+
+def find_bank(data: Path, runs_folder: Path | None = None) -> Path:
+    """The bank of the data set at `data`: the one built here, else the one that an earlier kernel left and that is
+    attached as input; it is read in place.
+    """
+    built = bank_folder(data, runs_folder)
+    if built.exists():
+        return built
+    attached = folders_below(inputs(), depth=ATTACHED_DEPTH)
+    found = [folder for folder in attached if folder.parts[-2:] == built.parts[-2:] and (folder / BANK_CARD).is_file()]
+    if len(found) > 1:
+        raise UserError(
+            f"{len(found)} banks of {data} are attached ({', '.join(map(str, found))}): name one with --bank"
+        )
+    return found[0] if found else built
 
 
 def folders_below(root: Path, depth: int = SEARCH_DEPTH) -> Iterator[Path]:
@@ -99,7 +118,7 @@ def find_weights(name: str, looks_like: Callable[[Path], bool]) -> Path | None:
         if path.exists():
             return path
     wanted = _slug(name.rsplit("/", 1)[-1])
-    folders = folders_below(inputs(), depth=WEIGHTS_DEPTH)
+    folders = folders_below(inputs(), depth=ATTACHED_DEPTH)
     found = [folder for folder in folders if wanted in map(_slug, folder.parts) and looks_like(folder)]
     if len(found) > 1:
         raise UserError(f"{len(found)} folders hold weights {name} ({', '.join(map(str, found))}): name one of them")

@@ -27,11 +27,17 @@ class LedgerRow:
     members: str = ""
     oof_macro_f1: float | None = None
     oof_spread: float | None = None  # standard deviation over folds
+    ref: str = ""  # Kaggle's number of the submission
+    status: str = ""  # one of STATUSES
+    submitted: str = ""  # UTC of the submission
     public: float | None = None
     private: float | None = None
     note: str = ""
 
 
+UNCONFIRMED = "unconfirmed"
+# never sent; sent, but Kaggle's list did not show it (yet); waiting for its score; scored; refused by the scoring
+STATUSES = ("", UNCONFIRMED, "pending", "complete", "error")
 COLUMNS = [field.name for field in fields(LedgerRow)]
 
 
@@ -45,33 +51,73 @@ def read(ledger: Path) -> pd.DataFrame:
     return table
 
 
-def append(ledger: Path, row: LedgerRow) -> None:
-    """Add a row. The same file with the same content again changes nothing; with other content it is refused."""
-    cells = {name: _cell(name, getattr(row, name)) for name in COLUMNS}
+@contextmanager
+def edited(ledger: Path) -> Iterator[pd.DataFrame]:
+    """The ledger's cells, to be changed in place; they are written when the block ends well, other writers wait."""
     with _locked(ledger):
         table = read(ledger)
-        known = table.loc[table["file"] == row.file, "sha256"].tolist()
+        before = table.copy()
+        yield table
+        if not table.equals(before):
+            write_text_table(ledger, table[(table != "").any(axis=1)])
+
+
+def add(table: pd.DataFrame, row: LedgerRow) -> int:
+    """Put a row at the end of the cells that `edited` gives; the answer is its place."""
+    place = len(table)
+    table.loc[place] = [cell(name, getattr(row, name)) for name in COLUMNS]
+    return place
+
+
+def take_away(table: pd.DataFrame, place: int) -> None:
+    """Empty a row of the cells that `edited` gives: an empty row is not written."""
+    table.loc[place] = ""
+
+
+def append(ledger: Path, row: LedgerRow) -> None:
+    """Add a row. The same file with the same content again changes nothing; with other content it is refused.
+
+    A row without sha256 is of a submission that was made elsewhere: its content is not known, so it is no other.
+    """
+    with edited(ledger) as table:
+        known = table.loc[(table["file"] == row.file) & (table["sha256"] != ""), "sha256"].tolist()
         if any(sha256 != row.sha256 for sha256 in known):
             raise UserError(f"{ledger} already lists {row.file} with other content: write the CSV under a new name")
         if not known:
-            write_text_table(ledger, pd.concat([table, pd.DataFrame([cells], dtype=object)], ignore_index=True))
+            add(table, row)
+
+
+def merge(ledger: Path, other: Path) -> int:
+    """Add the rows of another ledger whose files this one does not list; gives their number.
+
+    UserError where both list a file of one name with other content.
+    """
+    rows = read(other)
+    with edited(ledger) as table:
+        digests = table.groupby("file")["sha256"].agg(set).to_dict()
+        for row in rows.itertuples(index=False):
+            if row.sha256 and not {row.sha256, ""} & digests.get(row.file, {""}):
+                raise UserError(f"{other} and {ledger} list {row.file} with other content: rename one of them")
+        new = rows[~rows["file"].isin(digests)]
+        for row in new.itertuples(index=False):
+            table.loc[len(table)] = list(row)
+    return len(new)
 
 
 def set_scores(ledger: Path, file: str, public: float | None = None, private: float | None = None) -> None:
     """Fill in the scores of a file that the ledger lists; None leaves a score as it is."""
-    scores = {"public": _cell("public", public), "private": _cell("private", private)}
-    with _locked(ledger):
-        table = read(ledger)
+    scores = {"public": cell("public", public), "private": cell("private", private)}
+    with edited(ledger) as table:
         rows = table["file"] == file
         if not rows.any():
             raise UserError(f"{ledger} does not list {file}: give the name of a submission that it lists")
-        for column, cell in scores.items():
-            if cell:
-                table.loc[rows, column] = cell
-        write_text_table(ledger, table)
+        for column, score in scores.items():
+            if score:
+                table.loc[rows, column] = score
 
 
-def _cell(name: str, value: str | float | None) -> str:
+def cell(name: str, value: str | float | None) -> str:
+    """A value as the ledger writes it in column `name`; UserError where a score is none."""
     if value is None:
         return ""
     if isinstance(value, str):

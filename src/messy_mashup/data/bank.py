@@ -20,13 +20,14 @@ import pandas as pd
 
 from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
+from messy_mashup.paths import BANK_CARD
 
 FORMAT = 1
 SAMPLE_RATE_HZ = 16_000
 GUARD = 4096
 SAMPLES = "samples.int16"
 INDEX = "index.csv"
-CARD = "bank.json"
+CARD = BANK_CARD
 INDEX_TYPES = {
     **dict.fromkeys(corpora.COLUMNS, str),
     **dict.fromkeys(("length", "offset", "source_hz", "size", "mtime_ns"), np.int64),

@@ -133,7 +133,7 @@ def _fill(plan: Plan, partial: Path, known: Known, workers: int) -> tuple[dict[s
     failed: dict[str, corpora.Broken] = {}
     with (
         (partial / JOURNAL).open("a") as journal,
-        tqdm(total=len(slots), desc="bank", unit="clip", mininterval=0.5) as bar,
+        tqdm(total=len(slots), desc="bank", unit="clip") as bar,
     ):
         for slot, result in filled(slots, workers):
             if isinstance(result, UserError):

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK
 from messy_mashup.models.hub import from_hub, listed
-from messy_mashup.paths import WEIGHTS_DEPTH, find_weights, folders_below
+from messy_mashup.paths import ATTACHED_DEPTH, find_weights, folders_below
 
 CONFIG, TENSORS, EXTRACTOR = "config.json", "model.safetensors", "preprocessor_config.json"
 MODEL_TYPE = "audio-spectrogram-transformer"
@@ -93,7 +93,7 @@ def find_checkpoint(name: str) -> Path:
         raise UserError(f"the weights {path} are a file: name the folder that holds {CONFIG} and {TENSORS}")
     if (path / CONFIG).exists() or (path / TENSORS).exists():
         return path
-    found = [folder for folder in folders_below(path, WEIGHTS_DEPTH) if _is_checkpoint(folder)]
+    found = [folder for folder in folders_below(path, ATTACHED_DEPTH) if _is_checkpoint(folder)]
     if len(found) > 1:
         raise UserError(f"{len(found)} AST checkpoints below {path} ({', '.join(map(str, found))}): name one of them")
     return found[0] if found else path

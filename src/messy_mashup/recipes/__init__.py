@@ -9,6 +9,8 @@ import pkgutil
 from messy_mashup.errors import UserError
 from messy_mashup.recipe import Recipe
 
+VARIANTS = {"": 20.0, "_demo": 5.0, "_tiny": 0.0}  # suffix: for songs of this many seconds or more
+
 
 def names() -> dict[str, Recipe]:
     """All recipes by name."""
@@ -23,3 +25,9 @@ def load(name: str) -> Recipe:
     if name not in known:
         raise UserError(f"there is no recipe {name}; there are {', '.join(sorted(known))}")
     return known[name]
+
+
+def suited(name: str, seconds: float) -> str:
+    """The variant of a recipe for songs of so many seconds: itself, `_demo` or `_tiny`, as VARIANTS says."""
+    suffix = next(suffix for suffix, least_s in VARIANTS.items() if seconds >= least_s)
+    return load(f"{name}{suffix}").name

@@ -7,7 +7,7 @@ Published (`messy_mashup_ast`; public .8522, private .8650): AST with AudioSet's
 from dataclasses import replace
 
 from messy_mashup.recipe import ASTRecipe, MashupRecipe, Recipe, TrainRecipe
-from messy_mashup.recipes.tiny_sets import MINI_FOLDS, MINI_MASHUPS
+from messy_mashup.recipes.tiny_sets import DEMO_FOLDS, DEMO_MASHUPS, MINI_FOLDS, MINI_MASHUPS
 
 AUDIOSET = "MIT/ast-finetuned-audioset-10-10-0.4593"
 
@@ -51,4 +51,14 @@ patchout_tiny = replace(
     name="messy_mashup_ast_patchout_tiny",
     backbone=replace(tiny.backbone, patchout=(1, 2)),
     train=replace(tiny.train, layer_lr=0.8, head_lr=3.0, clip_norm=1.0),
+)
+
+# For notebook 03 on the demo: it shows the way, and with so few mashups and no weights it stays behind the ResNet34.
+demo = replace(
+    published,
+    name="messy_mashup_ast_demo",
+    mashup=DEMO_MASHUPS,
+    backbone=ASTRecipe(heard_s=3.0, width=64, layers=3, heads=2, stride=(16, 16)),
+    train=TrainRecipe(epochs=4, mashups_per_epoch=1536, lr=2e-3),
+    folds=DEMO_FOLDS,
 )

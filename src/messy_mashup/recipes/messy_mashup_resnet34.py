@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from messy_mashup.recipe import AugmentRecipe, FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, TrainRecipe
-from messy_mashup.recipes.tiny_sets import MINI_FOLDS, MINI_MASHUPS
+from messy_mashup.recipe import AugmentRecipe, Recipe, ResNet34Recipe, TrainRecipe
+from messy_mashup.recipes.tiny_sets import DEMO_FOLDS, DEMO_MASHUPS, MINI_FOLDS, MINI_MASHUPS
 
 # The host's clips are 30 s; test mashups last 6 to 30.6 s, 28.7 s in the mean.
 competition = Recipe(name="messy_mashup_resnet34")
@@ -22,9 +22,9 @@ tiny = replace(
 demo = replace(
     competition,
     name="messy_mashup_resnet34_demo",
-    mashup=MashupRecipe(length_s=(4.0, 8.0)),
+    mashup=DEMO_MASHUPS,
     backbone=ResNet34Recipe(heard_s=3.0, mels=64, hop=320, widths=(16, 32, 64, 128)),
     augment=AugmentRecipe(masks=1, equaliser_db=3.0),
     train=TrainRecipe(epochs=4, mashups_per_epoch=1536, lr=2e-3),
-    folds=FoldRecipe(count=2, validation=MashupRecipe(length_s=(3.0, 8.0))),
+    folds=DEMO_FOLDS,
 )

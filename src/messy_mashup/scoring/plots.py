@@ -125,6 +125,22 @@ def draw_roc(curves: Roc, classes: Sequence[str], title: str) -> Drawing:
     return figure
 
 
+def draw_predictions(predicted: Sequence[str], confidence: np.ndarray, classes: Sequence[str]) -> Drawing:
+    """Clips by the class that was chosen, beside the probability (clips,) of that class."""
+    if len(predicted) == 0 or len(predicted) != len(confidence):
+        raise ValueError(f"{len(predicted)} classes and {len(confidence)} probabilities are no predictions to draw")
+    figure = Drawing(figsize=(11, 3.4), layout="constrained")
+    counted, sure = figure.subplots(1, 2, width_ratios=[3, 2])
+    counted.bar(classes, [list(predicted).count(name) for name in classes])
+    counted.axhline(len(predicted) / len(classes), color="black", linestyle="--", linewidth=1, label="if balanced")
+    counted.set(title="What was chosen", ylabel="clips")
+    counted.tick_params(axis="x", rotation=30)
+    counted.legend()
+    sure.hist(confidence, bins=20, range=(0, 1))
+    sure.set(title="How sure", xlabel="probability of the class that was chosen", ylabel="clips", xlim=(0, 1))
+    return figure
+
+
 def draw_differences(rows: Sequence[tuple[str, float, float, float]], title: str) -> Drawing:
     """A line a row, the first on top: the difference as a dot, its interval as a bar."""
     if not rows:

@@ -1,6 +1,6 @@
 """Pictures of what a data set and its mashups are like: lengths, silence, a waveform."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,24 @@ def draw_silence(table: pd.DataFrame) -> Drawing:
     longest.set(title="Longest silence in a stem (bar: median)", ylabel="longest silence (s)")
     top_s = max(LONGEST_AT_LEAST_S, table["longest_silence_s"].max())
     longest.set_ylim(-0.02 * top_s, 1.02 * top_s)
+    return figure
+
+
+def draw_band_levels(named: Mapping[str, Sequence[np.ndarray]]) -> Drawing:
+    """The level of each mel band over all frames of some log-mels (frames, mels): the mean, and the middle 80 %."""
+    if not named or any(len(log_mels) == 0 for log_mels in named.values()):
+        raise ValueError("a picture of band levels needs at least one log-mel under each name")
+    figure = Drawing(figsize=(10, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, log_mels) in enumerate(named.items()):
+        levels = np.concatenate(log_mels)
+        bands = np.arange(levels.shape[1])
+        low, high = np.quantile(levels, [0.1, 0.9], axis=0)
+        axes.fill_between(bands, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
+        axes.plot(bands, levels.mean(axis=0), color=f"C{number}", label=f"{name} ({len(log_mels)} clips)")
+    axes.set(title="Level of each band (shaded: 80 % of all frames)", xlabel="mel band", ylabel="log-mel")
+    axes.grid(alpha=0.3)
+    axes.legend()
     return figure
 
 

@@ -1,4 +1,4 @@
-"""A member that an earlier kernel session left, attached as input: it is copied, so that training goes on from it."""
+"""Members that earlier kernels left, attached as input: copied, so that training and blending go on from them."""
 
 import shutil
 from pathlib import Path
@@ -8,9 +8,19 @@ import pandas as pd
 from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
-from messy_mashup.training.run_folder import CLAIM, LOG, METRICS, OOF, STATE, TEST, WEIGHTS, is_complete, read_card
+from messy_mashup.training.run_folder import (
+    CLAIM,
+    LOG,
+    METRICS,
+    OOF,
+    STATE,
+    TEST,
+    WEIGHTS,
+    claimed,
+    is_complete,
+    read_card,
+)
 
-SEARCH_DEPTH = 8  # notebooks/<owner>/<kernel>/runs/<run>/<fold>, and two folders more
 COUNTED = (WEIGHTS, STATE)  # what makes a folder a member's, copied last and in this order
 
 
@@ -32,10 +42,21 @@ def adopt(folder: Path, runs: Path) -> Path | None:
     return source
 
 
-def _attached(name: tuple[str, ...]) -> list[Path]:
-    """Folders below the inputs whose path ends in `name` and that hold a member."""
-    folders = paths.folders_below(paths.inputs(), depth=SEARCH_DEPTH)
-    named = (folder for folder in folders if folder.parts[-len(name) :] == name)
+def adopt_all(runs: Path) -> dict[Path, Path]:
+    """Adopt every attached member, of whatever run: the new folders below `runs`, and where each came from."""
+    names = sorted({member.parts[-2:] for member in _attached()})
+    adopted = {}
+    for folder in (runs.joinpath(*name) for name in names):
+        with claimed(folder):
+            if source := adopt(folder, runs):
+                adopted[folder] = source
+    return adopted
+
+
+def _attached(name: tuple[str, ...] = ()) -> list[Path]:
+    """Folders below the inputs that hold a member and whose path ends in `name`."""
+    folders = paths.folders_below(paths.inputs(), depth=paths.ATTACHED_DEPTH)
+    named = (folder for folder in folders if folder.parts[len(folder.parts) - len(name) :] == name)
     return [folder for folder in named if any((folder / file).exists() for file in COUNTED)]
 
 

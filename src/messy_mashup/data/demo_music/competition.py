@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from messy_mashup.data.demo_music import host
+from messy_mashup.data.demo_music import DONE, host
 from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.data.demo_music.noises import CLASSES, noise_clip
 from messy_mashup.data.demo_music.song import song
@@ -19,7 +19,7 @@ from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
 VERSION = 2  # of the music: raise it when the same seed sounds different
-DONE, BEGUN = "competition.json", "competition.begun.json"
+BEGUN = "competition.begun.json"
 
 
 @dataclass(frozen=True)
