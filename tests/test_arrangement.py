@@ -9,7 +9,7 @@ import pytest
 from banks import PARTS, RATE_HZ, bank_of, songs
 from messy_mashup.errors import UserError
 from messy_mashup.mashup.arrangement import ABSENT, Arrangements, Pool, draw
-from messy_mashup.mashup.arrangement_table import from_table, to_table
+from messy_mashup.mashup.arrangement_table import from_table, read_table, to_table
 from messy_mashup.recipe import MashupRecipe
 
 RECIPE = MashupRecipe(length_s=(1.0, 2.0), noisy=0.7, bursts=(1, 3), burst_s=(0.3, 0.9))
@@ -103,9 +103,8 @@ def test_a_table_is_read_back_exactly(bank, pool, tmp_path):
     mashups = draw(pool, replace(RECIPE, stretched=0.5), (0, 1, 0), 0, 50)
     names = bank.index["clip"].to_numpy(str)
     to_table(mashups, names, pool.classes).to_csv(tmp_path / "table.csv", index=False)
-    import pandas as pd
 
-    table = pd.read_csv(tmp_path / "table.csv", keep_default_na=False, float_precision="round_trip")
+    table = read_table(tmp_path / "table.csv")
     assert equal(from_table(table, names, pool.classes), mashups)
     with pytest.raises(KeyError):
         from_table(table.replace({table["voice0_clip"][0]: "none/such"}), names, pool.classes)

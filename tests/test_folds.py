@@ -123,3 +123,10 @@ def test_tables_that_do_not_belong_together_are_refused(bank, plan, tmp_path):
     table.to_csv(folder / "folds.csv", index=False)
     with pytest.raises(UserError, match=r"does not fit folds\.csv"):
         open_plan(bank, RECIPE, tmp_path)
+
+
+def test_noises_of_classes_with_a_clip_each_are_cut_too(bank):
+    stems = bank.index[bank.index["kind"] == "stem"]
+    alone = bank.index[bank.index["kind"] == "noise"].drop_duplicates("label")
+    table = make_folds(pd.concat([stems, alone]), 3, seed=0).table
+    assert sorted(table.loc[table["kind"] == "noise", "fold"].unique()) == [0, 1, 2]

@@ -125,7 +125,8 @@ def test_entries_of_the_demo_stay_out_of_the_ledger_of_the_competition(tmp_path,
 
 def test_credentials_come_from_a_kernel_s_secrets(kernel, monkeypatch):
     for name in session.SECRETS:
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what the kernel sets is taken back at the end
+        monkeypatch.delenv(name)
     assert "Add-ons, Secrets" in session.sign_in()
     client = type("UserSecretsClient", (), {"get_secret": lambda self, name: f"the {name}"})
     monkeypatch.setitem(sys.modules, "kaggle_secrets", types.SimpleNamespace(UserSecretsClient=client))
@@ -133,6 +134,11 @@ def test_credentials_come_from_a_kernel_s_secrets(kernel, monkeypatch):
     assert os.environ["KAGGLE_KEY"] == "the KAGGLE_KEY"
 
 
-def test_on_one_s_own_machine_the_client_looks_for_itself(monkeypatch):
-    monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
+def test_on_one_s_own_machine_what_is_missing_is_a_sentence(monkeypatch, tmp_path):
+    for name in ("KAGGLE_KERNEL_RUN_TYPE", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", *session.SECRETS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "no Kaggle credentials" in session.sign_in()
+    monkeypatch.setenv("KAGGLE_USERNAME", "ann")
+    monkeypatch.setenv("KAGGLE_KEY", "0123")
     assert session.sign_in() is None

@@ -104,7 +104,7 @@ def _signed_in() -> "KaggleApi":
     except OSError as error:
         # its text can hold the token itself, which is tried as a file's name
         raise UserError(f"the Kaggle credentials cannot be read ({error.strerror}; looked at: {WHERE})") from None
-    except SystemExit:
+    except (SystemExit, NameError):  # it calls exit(), which a notebook does not have
         raise UserError(f"no Kaggle credentials that are valid were found (looked at: {WHERE}); {TOKEN}") from None
     return api
 

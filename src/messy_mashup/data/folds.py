@@ -67,7 +67,10 @@ def open_folds(path: Path, index: pd.DataFrame, count: int, seed: int) -> Folds:
 
 def _folds_of(splitter: StratifiedGroupKFold, clips: pd.DataFrame) -> pd.DataFrame:
     fold = np.empty(len(clips), np.int64)
-    for number, (_, held_out) in enumerate(splitter.split(clips, clips["label"], clips["group"])):
+    # where every class has fewer clips than there are folds, as a handful of noises may, there is nothing to stratify
+    most = clips["label"].value_counts().max()
+    strata = clips["label"] if most >= splitter.n_splits else np.zeros(len(clips))
+    for number, (_, held_out) in enumerate(splitter.split(clips, strata, clips["group"])):
         fold[held_out] = number
     table = clips[["kind", "group", "label"]].assign(fold=fold).drop_duplicates(["kind", "group"])
     return table.sort_values(["kind", "group"], ignore_index=True)

@@ -1,6 +1,7 @@
 """Arrangements as a table that a person can read and a program reads back exactly: a row a mashup, clips by name."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,14 @@ def to_table(mashups: Arrangements, clip_names: np.ndarray, classes: tuple[str, 
             names = np.where(values == ABSENT, NO_CLIP, clip_names[values]) if field.name.endswith("_clip") else values
             columns |= {_column(field.name, place): names[:, place] for place in range(names.shape[1])}
     return pd.DataFrame(columns)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of arrangements from its CSV, every number as it was; an `id` stays text, a `fold` is a number."""
+    # As text first: pandas' own reading of numbers was off by a last digit before version 3.
+    table = pd.read_csv(path, dtype=object, keep_default_na=False)
+    types = {name: float for name in table.columns if name.endswith(("_s", "_at", "_rate", "_gain"))}
+    return table.astype(types | ({"fold": int} if "fold" in table else {}))
 
 
 def from_table(table: pd.DataFrame, clip_names: np.ndarray, classes: tuple[str, ...]) -> Arrangements:

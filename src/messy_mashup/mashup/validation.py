@@ -13,7 +13,7 @@ from messy_mashup.data.folds import Folds, open_folds
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.arrangement import ABSENT, Arrangements, Pool, draw
-from messy_mashup.mashup.arrangement_table import from_table, to_table
+from messy_mashup.mashup.arrangement_table import from_table, read_table, to_table
 from messy_mashup.purposes import VALIDATION
 from messy_mashup.recipe import FoldRecipe, MashupRecipe
 
@@ -51,8 +51,7 @@ def open_plan(bank: Bank, recipe: FoldRecipe, folder: Path) -> Plan:
         parts = [_fold_table(bank, folds, recipe, classes, fold) for fold in range(folds.count)]
         with write_whole(path) as temporary:
             pd.concat(parts).to_csv(temporary, index=False, lineterminator="\n")
-    text = {"id": str, "label": str}
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision="round_trip")
+    table = read_table(path)
     written = bank.digest.encode() + (place / "folds.csv").read_bytes() + path.read_bytes()
     plan = Plan(hashlib.sha256(written).hexdigest()[:16], classes, folds, table, names)
     _refuse_leaks(plan, bank, path)

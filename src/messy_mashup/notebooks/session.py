@@ -14,7 +14,8 @@ from statistics import median
 import pandas as pd
 
 from messy_mashup import paths, recipes
-from messy_mashup.competition import ledger
+from messy_mashup.competition import leaderboard, ledger
+from messy_mashup.competition.client import connect
 from messy_mashup.competition.code_version import code_version
 from messy_mashup.competition.entry import LEDGER
 from messy_mashup.competition.packing import WHEELS_FOLDER
@@ -54,8 +55,18 @@ class Session:
     @property
     def submissions(self) -> Path:
         """Where entries and their ledger go; those of the demo, which no leaderboard takes, stay below runs/."""
-        demo = not paths.in_kernel() and is_demo(self.data)
-        return self.runs / "demo_submissions" if demo else paths.submissions()
+        return self.runs / "demo_submissions" if self.has_answers else paths.submissions()
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether this is the demo on one's own machine, whose labels are at hand and which no Kaggle knows."""
+        return not paths.in_kernel() and is_demo(self.data)
+
+    def score(self, entry: Path) -> dict[str, float]:
+        """What the demo's own leaderboard says of an entry; the ledger gets it too."""
+        scored = leaderboard.scores(entry, self.data / "hidden")
+        ledger.set_scores(self.submissions / LEDGER, entry.name, scored["public"], scored["private"])
+        return scored
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -106,19 +117,28 @@ def begin(data: str | Path = "") -> Session:
 
 
 def sign_in() -> str | None:
-    """Take the Kaggle credentials from a kernel's secrets, for this process and the commands it starts.
+    """Whether Kaggle can be asked: None, or the sentence that says what is missing.
 
-    None, or the sentence that says what is missing; elsewhere the client finds its own files and variables.
+    A kernel's credentials come from its secrets, for this process and the commands it starts.
     """
-    if not paths.in_kernel() or all(name in os.environ for name in SECRETS):
-        return None
+    try:
+        if paths.in_kernel():
+            _take_secrets()
+        connect()
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _take_secrets() -> None:
+    if all(name in os.environ for name in SECRETS):
+        return
     try:
         secrets = importlib.import_module("kaggle_secrets").UserSecretsClient()
         os.environ.update({name: secrets.get_secret(name) for name in SECRETS})
     except Exception as error:  # what the service raises is its own and changes
         missing = f"{' and '.join(SECRETS)} are no secrets of this kernel ({type(error).__name__})"
-        return f"{missing}: add them under Add-ons, Secrets, and switch the internet on"
-    return None
+        raise UserError(f"{missing}: add them under Add-ons, Secrets, and switch the internet on") from None
 
 
 def _is_run(folder: Path, name: str) -> bool:

@@ -1,0 +1,71 @@
+"""What notebooks show of training is what training left."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from banks import RATE_HZ, bank_of, songs
+from messy_mashup.errors import UserError
+from messy_mashup.mashup.validation import open_plan
+from messy_mashup.notebooks import results
+from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, to_json
+from messy_mashup.training.run_folder import METRICS, OOF, WEIGHTS, save_weights
+
+MASHUP = MashupRecipe(length_s=(0.3, 0.5), burst_s=(0.1, 0.2))
+RECIPE = Recipe("small", mashup=MASHUP, folds=FoldRecipe(count=2, validation_per_song=1, validation=MASHUP))
+NOISES = {f"1-{number}-A-{number}": np.full(4000, 0.1, np.float32) for number in range(4)}
+
+
+@pytest.fixture
+def bank(tmp_path):
+    return bank_of(tmp_path / "bank", songs(("jazz", "pop"), 8, 0.6) | NOISES)
+
+
+@pytest.fixture
+def member(bank, tmp_path):
+    """A member of fold 0 with one of two epochs done."""
+    folder = tmp_path / "runs" / "small" / "fold0"
+    folder.mkdir(parents=True)
+    plan = open_plan(bank, RECIPE.folds, tmp_path / "runs" / "folds")
+    recipe = json.loads(to_json(RECIPE)) | {"train": json.loads(to_json(RECIPE))["train"] | {"epochs": 2}}
+    save_weights(folder / WEIGHTS, {}, {"recipe": recipe, "fold": 0, "plan": plan.digest})
+    columns = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_macro_f1", "val_accuracy"]
+    pd.DataFrame([[1, 0.1, 2.0, 0.3, 1.9, 0.25, 0.5]], columns=columns).to_csv(folder / METRICS, index=False)
+    return folder
+
+
+def test_members_are_told_as_far_as_they_are(member, tmp_path):
+    (row,) = results.members(tmp_path / "runs", ["small"]).to_dict("records")
+    told = {"run": "small", "member": "fold0", "epochs": 1, "macro F1": 0.25, "accuracy": 0.5, "finished": False}
+    assert row == told
+    more = pd.concat([pd.read_csv(member / METRICS)] * 2)
+    more.to_csv(member / METRICS, index=False)
+    (member / OOF).touch()
+    (row,) = results.members(tmp_path / "runs", ["small"]).to_dict("records")
+    assert (row["epochs"], row["finished"]) == (2, True)
+    with pytest.raises(UserError, match="no member of other: train one with notebook 03 or 04"):
+        results.members(tmp_path / "runs", ["other"])
+
+
+def test_curves_of_every_member(member, tmp_path):
+    curves = results.learning_curves(tmp_path / "runs", "small")
+    assert list(curves) == ["fold0"]
+    assert curves["fold0"]._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_validation_mashup_can_be_heard(member, bank, tmp_path):
+    mashups = results.Validation.of(member, bank, tmp_path / "runs")
+    first = mashups.plan.validation.iloc[0]
+    wave = mashups.wave(first["id"])
+    assert len(wave) == int(first["length_s"] * RATE_HZ)
+    assert np.abs(wave).max() == pytest.approx(1)
+    with pytest.raises(UserError, match="no validation mashup nothing"):
+        mashups.wave("nothing")
+
+
+def test_mashups_of_another_bank_are_not_played(member, tmp_path):
+    other = bank_of(tmp_path / "other", songs(("jazz", "pop"), 8, 0.7) | NOISES)
+    with pytest.raises(UserError, match="validated on other mashups"):
+        results.Validation.of(member, other, tmp_path / "runs")
