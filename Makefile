@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/requirements.txt
+PYTHON312 ?= python3.12
+IMAGE := .venv-image
 
-.PHONY: demo test test-all lint setup clean
+.PHONY: demo test test-all test-image lint setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -15,6 +17,13 @@ test: setup lint
 
 test-all: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The quick tests on the versions of Kaggle's image: Python 3.12, and torch with some GB of CUDA.
+test-image:
+	@cmp -s tests/kaggle_image.txt $(IMAGE)/versions.txt || { $(PYTHON312) -m venv --clear $(IMAGE) \
+	  && $(IMAGE)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/kaggle_image.txt \
+	  && cp tests/kaggle_image.txt $(IMAGE)/versions.txt; }
+	OMP_NUM_THREADS=1 $(IMAGE)/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .
@@ -34,4 +43,4 @@ environment:
 
 # Only what can be made again: data and submissions stay.
 clean:
-	rm -rf .venv runs
+	rm -rf .venv $(IMAGE) runs

@@ -545,10 +545,10 @@ def test_entries_come_with_their_rows_of_the_ledger(account, command, repository
     account.kernels[name] = finished(output=output)
     status, said = command("06", "--fetch")
     assert status == 0, said
-    assert "1 rows are new in scores.csv" in said
+    assert "scores.csv: new rows: 1" in said
     table = ledger.read(own)
     assert table["file"].tolist() == ["old.csv", "a.csv"]
     assert table.iloc[1].tolist() == ledger.read(theirs).iloc[0].tolist()
     assert (repository / "submissions" / "a.csv").read_bytes() == output["submissions/a.csv"]
-    assert "0 rows are new" in command("06", "--fetch")[1]
+    assert "new rows: 0" in command("06", "--fetch")[1]
     assert len(ledger.read(own)) == 2

@@ -64,14 +64,15 @@ def fetch(
     and refuses an output with a name that would lead elsewhere.
     """
     addresses, log = _listed(api, slug)
-    targets = {name: _target(name, slug, places) for name in addresses if wanted.banks or not _of_bank(name)}
+    targets = {name: _target(name, slug, places) for name in addresses}
+    targets = {name: target for name, target in targets.items() if not _left_there(name, wanted)}
     folder = places.kernel(slug)
     record = _read_record(folder / RECORD)
     new, differing = 0, []
     for name, target in sorted(targets.items(), key=lambda item: (_is_ledger(item[0]), item[0])):
         with told(f"fetching {name} of {slug}"):
             if _is_ledger(name):
-                say(f"{_merge_ledger(addresses[name], places.submissions / LEDGER)} rows are new in {LEDGER}")
+                say(f"{LEDGER}: new rows: {_merge_ledger(addresses[name], places.submissions / LEDGER)}")
                 continue
             came = _fetch_file(addresses[name], target, name, record, wanted)
         if came is None:
@@ -113,8 +114,10 @@ def _target(name: str, slug: str, places: Places) -> Path:
     return places.kernel(slug).joinpath(*path.parts)
 
 
-def _of_bank(name: str) -> bool:
-    return PurePosixPath(name).parts[:2] == (RUNS, BANKS)
+def _left_there(name: str, wanted: Wanted) -> bool:
+    """Banks, unless they are wanted, and what belonged to the kernel's processes alone."""
+    path = PurePosixPath(name)
+    return path.name.startswith(".") or (path.parts[:2] == (RUNS, BANKS) and not wanted.banks)
 
 
 def _is_ledger(name: str) -> bool:
