@@ -49,11 +49,25 @@ def _test_set(options: argparse.Namespace, folders: list[Path], blend: "Blend") 
     trained_on = Path(blend.data) if blend.data else None
     named = options.data or (trained_on if trained_on and corpus.looks_like(trained_on) else None)
     data = paths.find_data(corpus.looks_like, named)
+    _refuse_hours(folders)
     test = TestClips.of(data, corpus.test_clips(data))
     scored = average([score_test(folder, test, best_device()) for folder in folders])
     names = [recipe["name"] for recipe in recipes]
     path = write_entry(scored, blend, names, data, options.submissions, paths.REPOSITORY, options.note)
     print(f"{len(test.id)} mashups of {data} by {len(folders)} members: {path}")
+
+
+def _refuse_hours(folders: list[Path]) -> None:
+    """A kernel without a GPU would score a network of AST's size until its time is over."""
+    from messy_mashup.training.device import best_device
+    from messy_mashup.training.run_folder import TEST
+
+    unscored = [f"{folder.parent.name}/{folder.name}" for folder in folders if not (folder / TEST).exists()]
+    if unscored and paths.in_kernel() and best_device().type == "cpu":
+        raise UserError(
+            f"{', '.join(unscored)} stopped before the test mashups were scored, and this kernel has no GPU: "
+            "push that training step's next part, then this step again"
+        )
 
 
 def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 
 import tiny
 from kill_harness import tree_digests
@@ -243,6 +244,19 @@ def test_a_finished_member_needs_no_state_and_gets_back_its_lost_predictions(hou
     told = capfd.readouterr().err
     assert "trained with another recipe" in told
     assert "epoch" not in told
+
+
+def test_a_kernel_without_a_gpu_does_not_score_the_test_set_for_hours(house, capfd, monkeypatch):
+    monkeypatch.setattr("messy_mashup.paths.in_kernel", lambda: True)
+    monkeypatch.setattr("messy_mashup.training.device.best_device", lambda: torch.device("cpu"))
+    scored = house.runs / tiny.RECIPE / "fold1" / "test.npz"
+    assert house.infer("--blend", "tiny") == 0
+    hidden = scored.rename(scored.with_name("hidden"))
+    try:
+        assert house.infer("--blend", "tiny") == 2
+    finally:
+        hidden.rename(scored)
+    assert f"{tiny.RECIPE}/fold1 stopped before the test mashups were scored" in capfd.readouterr().err
 
 
 def test_weights_that_were_lost_are_trained_again_to_the_same_bits(house):

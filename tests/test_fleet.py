@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from messy_mashup import paths
 from messy_mashup.errors import STOPPED_STATUS, Stopped, UserError
@@ -353,3 +354,13 @@ def test_a_member_of_another_recipe_stops_the_fleet_before_it_starts(yard):
     with pytest.raises(UserError, match=r"run/a was trained with another recipe"):
         train_fleet([other, second], ["cpu"], yard.stop)
     assert yard.events() == ["begun a", "ended a"]
+
+
+def test_a_kernel_without_a_gpu_asks_before_its_hours_are_spent(monkeypatch):
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(UserError, match=r"no GPU: switch on the accelerator .* or name --devices cpu"):
+        devices_named(None)
+    assert devices_named("cpu") == ["cpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert devices_named(None) == ["cuda:0", "cuda:1"]

@@ -11,7 +11,7 @@ from messy_mashup.errors import UserError
 from messy_mashup.mashup.validation import open_plan
 from messy_mashup.notebooks import results
 from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, to_json
-from messy_mashup.training.run_folder import METRICS, OOF, WEIGHTS, save_weights
+from messy_mashup.training.run_folder import METRICS, OOF, STATE, TEST, WEIGHTS, save_weights
 
 MASHUP = MashupRecipe(length_s=(0.3, 0.5), burst_s=(0.1, 0.2))
 RECIPE = Recipe("small", mashup=MASHUP, folds=FoldRecipe(count=2, validation_per_song=1, validation=MASHUP))
@@ -44,15 +44,28 @@ def test_members_are_told_as_far_as_they_are(member, tmp_path):
     more.to_csv(member / METRICS, index=False)
     (member / OOF).touch()
     (row,) = results.members(tmp_path / "runs", ["small"]).to_dict("records")
+    assert not row["finished"], "its test mashups are not predicted yet"
+    (member / TEST).touch()
+    (row,) = results.members(tmp_path / "runs", ["small"]).to_dict("records")
     assert (row["epochs"], row["finished"]) == (2, True)
     with pytest.raises(UserError, match="no member of other: train one with notebook 03 or 04"):
         results.members(tmp_path / "runs", ["other"])
 
 
+def test_a_member_that_stopped_in_its_first_epoch_is_told(member, tmp_path):
+    for path in member.iterdir():
+        path.unlink()
+    (member / STATE).touch()
+    (row,) = results.members(tmp_path / "runs", ["small"]).to_dict("records")
+    assert (row["epochs"], row["finished"]) == (0, False)
+
+
 def test_curves_of_every_member(member, tmp_path):
-    curves = results.learning_curves(tmp_path / "runs", "small")
-    assert list(curves) == ["fold0"]
-    assert curves["fold0"]._repr_png_().startswith(b"\x89PNG")
+    (tmp_path / "runs" / "small" / "fold1").mkdir()
+    (tmp_path / "runs" / "small" / "fold1" / STATE).touch()
+    curves = results.learning_curves(tmp_path / "runs", ["small", "small_seed*"])
+    assert list(curves) == ["small/fold0"]
+    assert curves["small/fold0"]._repr_png_().startswith(b"\x89PNG")
 
 
 def test_a_validation_mashup_can_be_heard(member, bank, tmp_path):

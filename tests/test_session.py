@@ -73,6 +73,8 @@ def test_trained_runs_are_those_of_the_recipe_and_its_seeds_attached_ones_too(ke
         save_weights(folder / WEIGHTS, {}, card)
     assert here.trained("messy_mashup_cnn") == ["messy_mashup_cnn_tiny", "messy_mashup_cnn_tiny_seed1"]
     assert (here.runs / "messy_mashup_cnn_tiny_slower" / "fold0" / WEIGHTS).exists()
+    here.drop_adopted()
+    assert [path.parents[1].name for path in here.runs.rglob(WEIGHTS)] == ["messy_mashup_cnn_tiny"]
 
 
 def test_packed_wheels_can_be_imported_here_and_in_commands(kernel, monkeypatch):
@@ -112,6 +114,11 @@ def test_entries_of_the_kernel_before_are_taken_over_with_their_rows(kernel):
     here.adopt_entries()
     here.adopt_entries()
     assert here.ledger["note"].tolist() == ["x"]
+    assert here.entry()["note"] == here.entry("20261121T000000Z_x.csv")["note"] == "x"
+    with pytest.raises(UserError, match=r"no entry y\.csv"):
+        here.entry("y.csv")
+    ledger.append(here.submissions / "scores.csv", LedgerRow("2026-11-22T00:00:00Z", "made_elsewhere.csv", "", ref="7"))
+    assert here.entry()["note"] == "x", "what was made elsewhere is not here"
     assert (paths.submissions() / "20261121T000000Z_x.csv").read_text() == "id,genre\n"
 
 

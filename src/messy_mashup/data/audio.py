@@ -25,10 +25,11 @@ MP3_UNREAD_SHARE = 0.1
 
 
 class AudioHeader(NamedTuple):
-    """What a file says about itself: samples a channel and their rate."""
+    """What a file says about itself: samples a channel, their rate, and channels."""
 
     frames: int
     sample_rate_hz: int
+    channels: int
 
 
 def find_audio(folder: Path) -> list[Path]:
@@ -97,7 +98,7 @@ def _checked_header(sound: soundfile.SoundFile, descriptor: int, path: Path) -> 
     missing_bytes = _missing_riff_bytes(descriptor)
     if missing_bytes:
         raise UserError(f"{path}: is cut short: {missing_bytes} of the bytes that its header claims are missing")
-    return AudioHeader(sound.frames, sound.samplerate)
+    return AudioHeader(sound.frames, sound.samplerate, sound.channels)
 
 
 def _missing_riff_bytes(descriptor: int) -> int:

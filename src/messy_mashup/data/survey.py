@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 
 from messy_mashup.data import corpora
 from messy_mashup.data.audio import read_header, read_mono
@@ -127,10 +126,9 @@ def _with_headers(files: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[B
 def _header(root: Path, path: str) -> tuple[str, float, int, int] | Broken:
     try:
         header = read_header(root / path)
-        channels = soundfile.info(root / path).channels
     except UserError as error:
         return Broken(path, str(error))
-    return path, header.frames / header.sample_rate_hz, header.sample_rate_hz, channels
+    return path, header.frames / header.sample_rate_hz, header.sample_rate_hz, header.channels
 
 
 def _summed_up(clips: pd.DataFrame) -> pd.Series:

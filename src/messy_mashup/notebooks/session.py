@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -38,6 +38,7 @@ class Session:
     data: Path
     corpus: str
     runs: Path
+    adopted: list[Path] = field(default_factory=list)  # copies of attached members
 
     @property
     def bank(self) -> Bank:
@@ -68,6 +69,19 @@ class Session:
         ledger.set_scores(self.submissions / LEDGER, entry.name, scored["public"], scored["private"])
         return scored
 
+    def entry(self, csv: str = "") -> pd.Series:
+        """The ledger's row of an entry, by its file; without one, of the newest that is here and was not sent."""
+        table = self.ledger
+        if csv:
+            found = table[table["file"] == Path(csv).name]
+        else:
+            here = table["file"].map(lambda name: (self.submissions / name).is_file())
+            found = table[here & (table["ref"] == "")]
+        if found.empty:
+            wanted = f"no entry {Path(csv).name}" if csv else "no entry that is here and was not sent"
+            raise UserError(f"{self.submissions / LEDGER} lists {wanted}: run notebook 06, or name one with CSV")
+        return found.iloc[-1]
+
     @property
     def ledger(self) -> pd.DataFrame:
         """The ledger of these submissions; UserError where it has no entry yet."""
@@ -93,9 +107,15 @@ class Session:
         headers = [read_header(self.data / path) for path in some]
         return recipes.suited(family, median(header.frames / header.sample_rate_hz for header in headers))
 
+    def drop_adopted(self) -> None:
+        """Remove the copies of attached members, which are outputs of other kernels and need not be this one's too."""
+        for folder in self.adopted:
+            shutil.rmtree(folder)
+        self.adopted.clear()
+
     def trained(self, *families: str) -> list[str]:
         """The runs of the families' recipes and of all their seeds; what earlier kernels left is copied first."""
-        adopt_all(self.runs)
+        self.adopted.extend(adopt_all(self.runs))
         names = [self.recipe(family) for family in families]
         found = [run.name for name in names for run in sorted(self.runs.glob(f"{name}*")) if _is_run(run, name)]
         if not found:

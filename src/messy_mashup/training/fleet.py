@@ -29,10 +29,13 @@ TOLD_TO_END = (STOPPED_STATUS, -signal.SIGTERM, -signal.SIGINT, 130)  # statuses
 def devices_named(text: str | None) -> list[str]:
     """The devices of `--devices`: such as "cuda:0,cuda:1" or "cpu,cpu"; by default every visible GPU, else the CPU.
 
-    A device that is named twice trains two members at a time.
+    A device that is named twice trains two members at a time. A kernel without a GPU trains on its CPU only if that is
+    named: its hours are counted, and an accelerator is easily forgotten.
     """
     count = torch.cuda.device_count()
     if text is None:
+        if paths.in_kernel() and not count:
+            raise UserError("this kernel has no GPU: switch on the accelerator GPU T4 x2, or name --devices cpu")
         return [f"cuda:{number}" for number in range(count)] or ["cpu"]
     known = {"cpu": "cpu", "cuda": "cuda:0"} | {f"cuda:{number}": f"cuda:{number}" for number in range(count)}
     words = [word.strip() for word in text.split(",")]

@@ -21,7 +21,8 @@ def members_of(run: Path) -> list[Path]:
     unfinished = [folder.name for folder in folders if folder not in finished]
     if unfinished:
         raise UserError(
-            f"{run}: {', '.join(unfinished)} is not finished: run train.py again to go on, or name other runs"
+            f"{run}: {', '.join(unfinished)} is not finished: go on with train.py (on Kaggle push the step's next "
+            "part), or name other runs"
         )
     return sorted(finished, key=lambda folder: (folder.name == fold_name(ALL), folder.name))
 
