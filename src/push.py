@@ -7,9 +7,9 @@
 
 The steps are 01 to 07, as the notebooks are. A kernel gets the code as the data set <user>/messy-mashup-code, with
 its commit, the weights as <user>/messy-mashup-weights, and the output of the steps before and of its own earlier
-parts. `--part 2` goes on where a session ended. Changes that no commit holds are refused, unless --dirty. With
-`--stage DIR` everything is written there and nothing is sent. When Kaggle cannot be reached, a command may take
-minutes before it says so.
+parts, but for kernels that --without names. `--part 2` goes on where a session ended. Changes that no commit holds are
+refused, unless --dirty. With `--stage DIR` everything is written there and nothing is sent. When Kaggle cannot be
+reached, a command may take minutes before it says so.
 """
 
 import argparse
@@ -102,16 +102,17 @@ def _sources(api: "KaggleApi", step: "Step", options: argparse.Namespace) -> "So
     from messy_mashup.competition import data_set, kernel
 
     sets = [data_set.reference(api, data_set.CODE_SET), *options.dataset]
-    if step.weights:
+    if step.weights is not kernel.Weights.NONE:
         weights = data_set.reference(api, data_set.WEIGHTS_SET)
         if data_set.current(api, weights):
             sets.append(weights)
-        elif not options.model and not options.dataset:
+        elif step.weights is kernel.Weights.NEEDED and not options.model and not options.dataset:
             raise UserError(
                 f"step {step.number} needs pretrained weights, and there is no data set {weights}: run `python "
                 "src/push.py --weights` once, or attach some with --model or --dataset"
             )
-    before = kernel.kernels_before(api, step, options.part, say)
+    before = kernel.left_out(kernel.kernels_before(api, step, options.part, say), options.without)
+    say(f"attached kernels: {', '.join(before) or 'none'}")
     return kernel.Sources(tuple(sets), before, tuple(options.model))
 
 
@@ -223,6 +224,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--internet", action=argparse.BooleanOptionalAction, help="default: only step 07")
     parser.add_argument("--wheel", action="append", default=[], metavar="NAME==VERSION", help="pack this wheel too")
     parser.add_argument("--dataset", action="append", default=[], metavar="OWNER/NAME", help="attach this data set too")
+    without = "do not attach this kernel of a step before"
+    parser.add_argument("--without", action="append", default=[], metavar="KERNEL", help=without)
     model = "attach this model: OWNER/MODEL/FRAMEWORK/VARIATION/VERSION"
     parser.add_argument("--model", action="append", default=[], metavar="MODEL", help=model)
     action = parser.add_mutually_exclusive_group()

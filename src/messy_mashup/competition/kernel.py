@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,14 @@ GPU_SHAPE = "NvidiaTeslaT4"  # Kaggle's name of "GPU T4 x2"
 IMAGE = "latest"
 
 
+class Weights(Enum):
+    """Whether the data set of pretrained weights is attached."""
+
+    NONE = "none"
+    IF_THERE = "if there"
+    NEEDED = "needed"
+
+
 @dataclass(frozen=True)
 class Step:
     """A notebook as a kernel. Of each group in `after` at least one step must have run; all that have are attached."""
@@ -27,15 +36,17 @@ class Step:
     title: str
     gpu: bool = False
     internet: bool = False
-    weights: bool = False
+    weights: Weights = Weights.NONE
     after: tuple[tuple[str, ...], ...] = ()
 
 
+_TRAINING = {"gpu": True, "after": (("02",),)}
 STEPS = (
     Step("01", "01_look_and_listen.ipynb", "Messy Mashup 01 Look and listen"),
     Step("02", "02_bank_and_mashups.ipynb", "Messy Mashup 02 Bank and mashups"),
-    Step("03", "03_train_ast.ipynb", "Messy Mashup 03 Train AST", gpu=True, weights=True, after=(("02",),)),
-    Step("04", "04_train_resnet34.ipynb", "Messy Mashup 04 Train ResNet34", gpu=True, after=(("02",),)),
+    Step("03", "03_train_ast.ipynb", "Messy Mashup 03 Train AST", weights=Weights.NEEDED, **_TRAINING),
+    # It begins from nothing, but its SETTINGS may name ImageNet's weights
+    Step("04", "04_train_resnet34.ipynb", "Messy Mashup 04 Train ResNet34", weights=Weights.IF_THERE, **_TRAINING),
     Step("05", "05_evaluate.ipynb", "Messy Mashup 05 Evaluate", after=(("02",), ("03", "04"))),
     Step("06", "06_blend_and_submission.ipynb", "Messy Mashup 06 Blend and submission", after=(("03", "04"),)),
     Step("07", "07_submit_and_track.ipynb", "Messy Mashup 07 Submit and track", internet=True, after=(("06",),)),
@@ -129,6 +140,15 @@ def kernels_before(api: "KaggleApi", step: Step, part: int, say: Callable[[str],
     return (*found, *own)
 
 
+def left_out(kernels: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:
+    """The kernels but those of `without`, each `user/slug` or slug; UserError for one that is not among them."""
+    unknown = [name for name in without if not any(_is_called(kernel, name) for kernel in kernels)]
+    if unknown:
+        known = f"it is one of {', '.join(kernels)}" if kernels else "none would be attached"
+        raise UserError(f"--without {', '.join(unknown)}: no kernel of that name would be attached; {known}")
+    return tuple(kernel for kernel in kernels if not any(_is_called(kernel, name) for name in without))
+
+
 def push(api: "KaggleApi", folder: Path) -> Pushed:
     """Push what `stage` wrote; UserError where Kaggle refuses it or does not know one of its sources."""
     fields = json.loads((folder / METADATA).read_text(encoding="utf-8"))
@@ -155,6 +175,10 @@ def changed_step(step: Step, gpu: bool | None, internet: bool | None) -> Step:
     """The step with another machine than its own; None leaves what it has."""
     step = step if gpu is None else replace(step, gpu=gpu)
     return step if internet is None else replace(step, internet=internet)
+
+
+def _is_called(kernel: str, name: str) -> bool:
+    return name in (kernel, kernel.rsplit("/", 1)[-1])
 
 
 def _parts(api: "KaggleApi", step: Step, before: int | None, say: Callable[[str], None]) -> Sequence[str]:

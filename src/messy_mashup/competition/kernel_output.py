@@ -1,10 +1,10 @@
 """A kernel's output, fetched back to where it belongs: runs to runs/, submissions with their rows of the ledger.
 
 The client's own download keeps whatever an address answers, error pages too, in memory and unchecked; here every file
-is streamed and takes its place whole.
+is streamed and takes its place whole, and a member's files take theirs together.
 """
 
-import json
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 from messy_mashup.competition import kernel_session, ledger
 from messy_mashup.competition.client import told
 from messy_mashup.competition.entry import LEDGER
+from messy_mashup.competition.fetched_files import Offer, Record
 from messy_mashup.errors import UserError
-from messy_mashup.files import write_whole
+from messy_mashup.files import file_digest, full_disk_told, write_whole
+from messy_mashup.paths import BANK_CARD
+from messy_mashup.training.attached import COUNTED
+from messy_mashup.training.run_folder import STATE, WEIGHTS
 
 if TYPE_CHECKING:
     from kaggle.api.kaggle_api_extended import KaggleApi
     from requests import Response
 
 RUNS, BANKS, SUBMISSIONS, KERNELS = "runs", "banks", "submissions", "kernels"
-RECORD = ".fetched.json"  # what the server said of each file's content when it was fetched
 TIMEOUT_S = (20, 120)  # to connect, and between two pieces
 PIECE_BYTES = 1 << 20
 
@@ -48,6 +51,15 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """A listed file, what the server says of it, and whether it lies beside its place, for what is there differs."""
+
+    target: Path
+    offer: Offer
+    is_new: bool
+
+
+@dataclass(frozen=True)
 class Fetched:
     """How many files came, and how many were there already."""
 
@@ -60,33 +72,34 @@ def fetch(
 ) -> Fetched:
     """Fetch all files of the kernel's latest run, and its log.
 
-    Broken off, it goes on when it is run again. UserError names local files that differ and were left as they are,
-    and refuses an output with a name that would lead elsewhere.
+    Broken off, it goes on when it is run again. What an earlier fetch brought, of whatever kernel, gives way unless it
+    was changed here. UserError names one's own files that differ and were left as they are, and refuses an output
+    with a name that would lead elsewhere.
     """
     addresses, log = _listed(api, slug)
     targets = {name: _target(name, slug, places) for name in addresses}
     targets = {name: target for name, target in targets.items() if not _left_there(name, wanted)}
-    folder = places.kernel(slug)
-    record = _read_record(folder / RECORD)
-    new, differing = 0, []
-    for name, target in sorted(targets.items(), key=lambda item: (_is_ledger(item[0]), item[0])):
+    record, new, differing = Record(places.runs, places.runs / KERNELS), 0, []
+    for folder, names in _together(targets, places):
+        try:
+            arrivals = [_arrival(name, addresses[name], targets[name], slug, record) for name in names]
+            left = _left(arrivals, folder, record, wanted)
+            differing += left
+            new += 0 if left else _place(arrivals, folder, record, slug, say)
+        finally:
+            for name in names:
+                _staging(targets[name]).unlink(missing_ok=True)
+    for name in filter(_is_ledger, targets):
         with told(f"fetching {name} of {slug}"):
-            if _is_ledger(name):
-                say(f"{LEDGER}: new rows: {_merge_ledger(addresses[name], places.submissions / LEDGER)}")
-                continue
-            came = _fetch_file(addresses[name], target, name, record, wanted)
-        if came is None:
-            differing.append(str(target))
-        elif came:
-            new += 1
-            _write(folder / RECORD, json.dumps(record, indent=1, sort_keys=True))
-            say(f"{target}")
+            say(f"{LEDGER}: new rows: {_merge_ledger(addresses[name], places.submissions / LEDGER)}")
     if log:
-        _write(folder / f"{slug}.log", "\n".join(kernel_session.log_lines(log)) + "\n")
+        with write_whole(places.kernel(slug) / f"{slug}.log") as temporary:
+            temporary.write_text("\n".join(kernel_session.log_lines(log)) + "\n", encoding="utf-8")
     if differing:
+        or_force = "" if wanted.replace else ", or take the kernel's with --force"
         raise UserError(
             f"{len(differing)} files here differ from those of {slug} and were left as they are: "
-            f"{', '.join(differing)}; move them away, or take the kernel's with --force"
+            f"{', '.join(map(str, differing))}; move them away{or_force}"
         )
     return Fetched(new, len(targets) - new)
 
@@ -124,23 +137,81 @@ def _is_ledger(name: str) -> bool:
     return PurePosixPath(name).parts == (SUBMISSIONS, LEDGER)
 
 
-def _fetch_file(address: str, target: Path, name: str, record: dict[str, str], wanted: Wanted) -> bool | None:
-    """Whether the file came (True) or was there (False); None where another one is there and was left.
+def _together(targets: dict[str, Path], places: Places) -> list[tuple[Path | None, list[str]]]:
+    """Names in the order in which they come: a member's with its folder, for they belong to one epoch, others alone."""
+    names = sorted((name for name in targets if not _is_ledger(name)), key=lambda name: _placed_when(targets[name]))
+    members = {targets[name].parent for name in names if targets[name].name in COUNTED}
+    members = {folder for folder in members if folder.parent.parent == places.runs}
+    groups: dict[Path, list[str]] = {}
+    for name in names:
+        member = next((folder for folder in targets[name].parents if folder in members), None)
+        groups.setdefault(member or targets[name], []).append(name)
+    return [(folder if folder in members else None, together) for folder, together in groups.items()]
 
-    A file of the same size is the same, unless the server has said of the one before that its content was another.
+
+def _placed_when(target: Path) -> tuple[int, Path]:
+    """What a bank or a member is known by comes last, so that nothing half is taken for one."""
+    last = (BANK_CARD, *COUNTED)
+    return (last.index(target.name) + 1 if target.name in last else 0), target
+
+
+def _staging(target: Path) -> Path:
+    """Where a file lies, beside its place, until it takes that."""
+    return target.with_name(f".{target.name}.fetched.partial")
+
+
+def _arrival(name: str, address: str, target: Path, slug: str, record: Record) -> Arrival:
+    """Download the file beside its place, unless the record or its bytes say that it is there."""
+    with told(f"fetching {name} of {slug}"), _opened(address) as response:
+        offer = Offer.of(response)
+        if record.holds(target, slug, offer):
+            return Arrival(target, offer, is_new=False)
+        with full_disk_told(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _stream(response, _staging(target), name, offer.size)
+    if not target.is_file() or not _equal(target, _staging(target)):
+        return Arrival(target, offer, is_new=True)
+    record.note(target, slug, offer)
+    return Arrival(target, offer, is_new=False)
+
+
+def _left(arrivals: list[Arrival], folder: Path | None, record: Record, wanted: Wanted) -> list[Path]:
+    """One's own files that are in the way of what arrived; a member of which there are any is left whole."""
+    new = {arrival.target for arrival in arrivals if arrival.is_new}
+    own = [target for target in sorted(new) if target.exists() and not record.unchanged(target)]
+    left = [target for target in own if not (wanted.replace and target.is_file())]
+    # A state of one's own beside the kernel's weights would be gone on from
+    if folder and folder / WEIGHTS in new and folder / STATE not in {arrival.target for arrival in arrivals}:
+        own_state = (folder / STATE).exists() and not record.unchanged(folder / STATE)
+        left += [folder / STATE] if own_state else []
+    return left
+
+
+def _place(arrivals: list[Arrival], folder: Path | None, record: Record, slug: str, say: Callable[[str], None]) -> int:
+    """Give each file that arrived its place; gives their number.
+
+    In a member's folder what it is known by goes first, so that at no time files of two epochs pass for a member.
     """
-    with _opened(address) as response:
-        size, content = _size(response), _content(response)
-        if target.exists():
-            known = record.get(name, content)
-            if target.is_file() and target.stat().st_size == size and known == content:
-                return False
-            if not wanted.replace or not target.is_file():
-                return None
-        with write_whole(target) as temporary:
-            _stream(response, temporary, name, size)
-    record[name] = content
-    return True
+    new = [arrival.target for arrival in arrivals if arrival.is_new]
+    if folder:
+        moved = [target for target in new if target.name in COUNTED]
+        for target in moved:
+            target.unlink(missing_ok=True)
+        listed = [arrival.target for arrival in arrivals]
+        for path in record.unchanged_below(folder):
+            if path not in listed and (moved or path.name == STATE):
+                record.remove(path)
+                say(f"{path}: removed, for {slug} has none")
+    for arrival in arrivals:
+        if arrival.is_new:
+            os.replace(_staging(arrival.target), arrival.target)
+            say(f"{arrival.target}")
+        record.note(arrival.target, slug, arrival.offer)
+    return len(new)
+
+
+def _equal(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size and file_digest(one) == file_digest(other)
 
 
 def _opened(address: str) -> "Response":
@@ -149,17 +220,6 @@ def _opened(address: str) -> "Response":
     response = requests.get(address, stream=True, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"})
     response.raise_for_status()
     return response
-
-
-def _size(response: "Response") -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and "Content-Encoding" not in response.headers else None
-
-
-def _content(response: "Response") -> str:
-    """What the server says of the file's content: its checksum, else its tag or its time."""
-    named = (response.headers.get(name) for name in ("x-goog-hash", "ETag", "Last-Modified"))
-    return next((value for value in named if value), "")
 
 
 def _stream(response: "Response", path: Path, name: str, size: int | None) -> None:
@@ -174,18 +234,5 @@ def _merge_ledger(address: str, own: Path) -> int:
     """Add the rows of the kernel's ledger that the own one lacks; gives their number."""
     with tempfile.TemporaryDirectory() as folder, _opened(address) as response:
         path = Path(folder) / LEDGER
-        _stream(response, path, LEDGER, _size(response))
+        _stream(response, path, LEDGER, Offer.of(response).size)
         return ledger.merge(own, path)
-
-
-def _read_record(path: Path) -> dict[str, str]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): remove it, then run the same command again") from error
-    return {str(name): str(content) for name, content in record.items()}
-
-
-def _write(path: Path, text: str) -> None:
-    with write_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

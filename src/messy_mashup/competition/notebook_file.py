@@ -114,12 +114,23 @@ def _source(cell: Mapping[str, Any]) -> str:
 
 
 def _literals(source: str) -> dict[str, Any]:
-    found = {}
+    found, line = {}, ""
     try:
-        for line in ast.parse(source).body:
-            target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
-            if isinstance(target, ast.Name) and isinstance(line, (ast.Assign, ast.AnnAssign)) and line.value:
-                found[target.id] = ast.literal_eval(line.value)
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f'the cell tagged "{PARAMETERS}" is to hold lines of NAME = literal only ({error})') from error
+        for statement in ast.parse(source).body:
+            line = ast.unparse(statement)
+            name, value = _assigned(statement)
+            found[name] = ast.literal_eval(value)
+    except (SyntaxError, ValueError, TypeError) as error:
+        rule = f'the cell tagged "{PARAMETERS}" is to hold lines of NAME = literal only'
+        raise UserError(f"{rule}, and not `{line}`" if line else f"{rule} ({error})") from error
     return found
+
+
+def _assigned(statement: ast.stmt) -> tuple[str, ast.expr]:
+    """Name and value of `NAME = value`; ValueError for anything else, several names in one line included."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, value
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            return name, value
+    raise ValueError("no NAME = literal")

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,16 +20,18 @@ from messy_mashup.training.run_folder import (
     claimed,
     is_complete,
     read_card,
+    recipe_trained,
 )
 
 COUNTED = (WEIGHTS, STATE)  # what makes a folder a member's, copied last and in this order
+REMEDY = "on Kaggle, push again with --without KERNEL for each whose member is not wanted; else move its folder away"
 
 
 def adopt(folder: Path, runs: Path) -> Path | None:
     """Copy the attached member of that name into `folder` of `runs`, where that has nothing to go on from.
 
-    Gives the folder it was copied from, None where nothing was. Of several the one that is furthest is taken; where
-    two of them are equally far and differ, UserError names them.
+    Gives the folder it was copied from, None where nothing was. Of several the one that is furthest is taken;
+    UserError names them where their recipes differ, or where two are equally far and differ.
     """
     if (folder / STATE).exists() or ((folder / WEIGHTS).exists() and is_complete(folder)):
         return None
@@ -61,14 +64,35 @@ def _attached(name: tuple[str, ...] = ()) -> list[Path]:
 
 
 def _furthest(members: list[Path]) -> Path:
+    _refuse_other_recipes(members)
     distance = {member: _distance(member) for member in members}
     furthest = [member for member in members if distance[member] == max(distance.values())]
     if len({tuple(_digest(member / file) for file in COUNTED) for member in furthest}) > 1:
         listed = "".join(f"\n  {member}" for member in furthest)
         raise UserError(
-            f"members of one name are attached that are equally far and differ: detach all but one of{listed}"
+            f"members of one name are attached that are equally far and differ, of which one may stay: {REMEDY}{listed}"
         )
     return furthest[0]
+
+
+def _refuse_other_recipes(members: list[Path]) -> None:
+    """Progress tells nothing between members of different recipes: the older of them may well be further."""
+    first, *others = members
+    recipe = recipe_trained(first) if others else None
+    for other in others:
+        if (its := recipe_trained(other)) != recipe:
+            raise UserError(
+                f"members of one name are attached whose recipes differ ({_difference(recipe, its)}), {first} and "
+                f"{other}: {REMEDY}"
+            )
+
+
+def _difference(one: Any, other: Any, name: str = "") -> str:
+    """The first field that two recipes do not share, with both values."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return f"{name} is {one!r} and {other!r}"
+    key = next(key for key in (*one, *other) if key not in one or key not in other or one[key] != other[key])
+    return _difference(one.get(key), other.get(key), f"{name}.{key}" if name else str(key))
 
 
 def _distance(member: Path) -> tuple[float, ...]:
