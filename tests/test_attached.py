@@ -123,6 +123,21 @@ def test_equally_far_and_different_ones_are_named(inputs, runs):
     assert not runs.exists()
 
 
+def test_between_recipes_progress_does_not_choose(inputs, runs):
+    places = [write_member(inputs / slug / NAME, epochs) for slug, epochs in (("a", 1), ("b", 2))]
+    other = {"recipe": {"train": {"epochs": 3, "lr": 0.1}}, "fold": 0}
+    save_weights(places[1] / WEIGHTS, {"a": torch.zeros(3)}, other)
+    save_state(places[1], State(other, rows(2), {"a": torch.zeros(3)}))
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"train\.lr is None and 0\.1.*--without KERNEL") as told:
+            adopt(runs / NAME, runs)
+        assert all(str(place) in str(told.value) for place in places)
+        (places[1] / STATE).unlink(missing_ok=True)
+    assert not runs.exists()
+    shutil.rmtree(places[0])
+    assert adopt(runs / NAME, runs) == places[1]
+
+
 def test_weights_without_a_state_are_adopted_too(inputs, runs):
     source = write_member(inputs / "a" / NAME, epochs=3)
     (source / STATE).unlink()

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -315,6 +316,24 @@ def test_a_notebook_without_parameters_takes_none():
         with_parameters(notebook("A = 1", tags=()), {"A": 2})
     with pytest.raises(UserError, match="NAME = literal"):
         parameters(notebook("A = print()"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["A, B = 1, 2", "A = B = 1", "A: int", "A += 1", "A.b = 1", "import os", "A = -x", "if 1: A = 2", "A = {[]}"],
+)
+def test_a_line_that_is_no_parameter_is_refused_and_not_skipped(line):
+    with pytest.raises(UserError, match=r"NAME = literal only, and not `" + re.escape(line.split()[0])):
+        parameters(notebook("SEEDS = 1", line))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem[:2])
+def test_every_name_of_a_real_notebook_s_tagged_cell_is_a_parameter(path):
+    real = read_notebook(path)
+    (source,) = ["".join(cell["source"]) for cell in real["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    nodes = ast.walk(ast.parse(source))
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert assigned == parameters(real).keys() != set()
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}'])

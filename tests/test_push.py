@@ -1,6 +1,7 @@
 """From clone to kernel and back, through Kaggle's real client over loopback."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import push
 from kaggle_kernels import Account, Kernel, Shelf, Version, log_of
 from kaggle_loopback import USER, Cut, Handler, Loopback, leaks
 from messy_mashup import paths
-from messy_mashup.competition import data_set, kernel, kernel_session, ledger, live_log
+from messy_mashup.competition import data_set, kernel, kernel_output, kernel_session, ledger, live_log
 from messy_mashup.competition.client import connect
 from messy_mashup.competition.code_version import code_version
 from messy_mashup.competition.ledger import LedgerRow
@@ -23,7 +24,7 @@ from test_packing import git, notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE, AST = data_set.CODE_SET, "messy-mashup-03-train-ast"
-BANK = "messy-mashup-02-bank-and-mashups"
+BANK, RESNET34 = "messy-mashup-02-bank-and-mashups", "messy-mashup-04-train-resnet34"
 TRAINING = notebook("FOLDS = None", "SEEDS = 1")
 
 
@@ -232,6 +233,33 @@ def test_without_weights_the_step_that_needs_them_is_not_pushed(account, command
     assert command("03", "--model", model)[0] == 0
     assert account.kernels[AST].request["modelDataSources"] == [model]
     assert command("04")[0] == 0
+    assert account.kernels[RESNET34].request["datasetDataSources"] == [f"{USER}/{CODE}"]
+
+
+def test_a_step_takes_the_weights_that_it_may_need_where_they_are_there(account, command):
+    assert command("04")[0] == 0
+    assert account.kernels[RESNET34].request["datasetDataSources"][1:] == [f"{USER}/{data_set.WEIGHTS_SET}"]
+    assert command("02")[0] == 0
+    assert account.kernels[BANK].request["datasetDataSources"] == [f"{USER}/{CODE}"]
+
+
+@pytest.mark.parametrize("user", ["", f"{USER}/"])
+def test_kernels_are_left_out_by_name_and_the_others_told(account, command, user):
+    account.kernels[AST] = Kernel({}, states=["COMPLETE"])
+    account.kernels[RESNET34] = Kernel({}, states=["COMPLETE"])
+    assert f"attached kernels: {USER}/{BANK}, {USER}/{AST}, {USER}/{RESNET34}\n" in command("05")[1]
+    status, said = command("05", "--without", user + BANK, "--without", user + AST)
+    assert status == 0, said
+    assert f"attached kernels: {USER}/{RESNET34}\n" in said
+    assert account.kernels["messy-mashup-05-evaluate"].request["kernelDataSources"] == [f"{USER}/{RESNET34}"]
+    assert "attached kernels: none\n" in command("01")[1]
+
+
+def test_a_kernel_that_would_not_be_attached_cannot_be_left_out(account, command):
+    said = fails(command, "03", "--without", BANK, "--without", "someone/else")
+    assert f"--without someone/else: no kernel of that name is attached; only {USER}/{BANK}" in said
+    assert "none is" in fails(command, "01", "--without", BANK)
+    assert account.uploads == {}
 
 
 # What may fail on the way
@@ -471,26 +499,180 @@ def test_a_local_file_that_differs_is_kept_and_named(account, command, repositor
     assert own.read_text() == "{}"
 
 
-def test_other_content_of_the_same_size_is_noticed_where_the_server_tells(account, command, repository, monkeypatch):
+def tag_by(monkeypatch, tag: str) -> list[int]:
+    """Have the server send a checksum (ETag), one time for all (Last-Modified), or nothing (""); lists sizes read."""
     import zlib
 
-    send = Handler._send
+    send, stream, read = Handler._send, kernel_output._stream, []
 
     def tagged(handler, status, content, kind):
         answer = handler.end_headers
-        handler.end_headers = lambda: (handler.send_header("ETag", f"{zlib.crc32(content):08x}"), answer())
+        value = f"{zlib.crc32(content):08x}" if tag == "ETag" else "Sat, 21 Nov 2026 01:00:00 GMT"
+        handler.end_headers = lambda: (tag and handler.send_header(tag, value), answer())
         send(handler, status, content, kind)
         del handler.end_headers
 
+    def streamed(response, path, name, size):
+        read.append(size)
+        stream(response, path, name, size)
+
     monkeypatch.setattr(Handler, "_send", tagged)
+    monkeypatch.setattr(kernel_output, "_stream", streamed)
+    return read
+
+
+TAGS = pytest.mark.parametrize("tag", ["", "ETag", "Last-Modified"])
+
+
+@TAGS
+def test_what_the_kernel_has_anew_replaces_its_own_older_copy(account, command, repository, monkeypatch, tag):
+    read = tag_by(monkeypatch, tag)
     account.kernels[AST] = finished()
     assert command("03", "--fetch")[0] == 0
+    times = {path: path.stat().st_mtime_ns for path in repository.rglob("runs/*/fold0/*")}
+    read.clear()
     assert "0 files fetched, 5 were there" in command("03", "--fetch")[1]
-    account.kernels[AST].output["runs/folds/plan.json"] = b"[]"
-    assert "differ" in fails(command, "03", "--fetch")
-    assert command("03", "--fetch", "--force")[0] == 0
-    assert (repository / "runs" / "folds" / "plan.json").read_text() == "[]"
+    assert len(read) == (0 if tag else 5)
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    account.kernels[AST].output["runs/folds/plan.json"] = b"[1]"
+    assert "1 files fetched, 4 were there" in command("03", "--fetch")[1]
+    assert (repository / "runs" / "folds" / "plan.json").read_text() == "[1]"
     assert "0 files fetched, 5 were there" in command("03", "--fetch")[1]
+
+
+MEMBER = "runs/messy_mashup_ast/fold0"
+PART_1 = {"weights.safetensors": b"half w", "oof.npz": b"half o", "state.safetensors": b"state", "metrics.csv": b"1"}
+PART_1 |= {"tensorboard/events1": b"curve"}
+PART_2 = {"weights.safetensors": b"done w", "oof.npz": b"done o", "metrics.csv": b"1234", "tensorboard/events2": b"two"}
+
+
+def member(files: dict[str, bytes], states=("COMPLETE",)) -> Kernel:
+    return Kernel({}, states=list(states), output={f"{MEMBER}/{name}": content for name, content in files.items()})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def two_parts(account, command, repository):
+    """Part 1 with an unfinished member, fetched; part 2 with the same member, finished. Gives its folder here."""
+    account.kernels[AST], account.kernels[f"{AST}-part-2"] = member(PART_1), member(PART_2)
+    assert command("03", "--fetch")[0] == 0
+    assert contents(repository / MEMBER) == PART_1
+    return repository / MEMBER
+
+
+@TAGS
+def test_a_later_part_takes_the_place_of_an_unfinished_member(account, command, two_parts, monkeypatch, tag):
+    tag_by(monkeypatch, tag)
+    assert command("03", "--fetch")[0] == 0
+    status, said = command("03", "--part", "2", "--fetch")
+    assert status == 0, said
+    assert contents(two_parts) == PART_2
+    assert f"{two_parts / 'state.safetensors'}: removed, for {AST}-part-2 has none" in said
+    assert "0 files fetched, 4 were there" in command("03", "--part", "2", "--fetch")[1]
+    # and asked for by name, the earlier one comes back whole
+    assert command("03", "--fetch")[0] == 0
+    assert contents(two_parts) == PART_1
+
+
+def test_a_finished_member_loses_its_state_and_keeps_what_fits_its_weights(account, command, repository):
+    account.kernels[AST] = member(PART_2 | {"state.safetensors": b"the last", "test.npz": b"scored"})
+    account.kernels[f"{AST}-part-2"] = member(PART_2)
+    assert command("03", "--fetch")[0] == 0
+    assert command("03", "--part", "2", "--fetch")[0] == 0
+    assert contents(repository / MEMBER) == PART_2 | {"test.npz": b"scored"}
+
+
+@pytest.mark.parametrize("name", ["oof.npz", "state.safetensors"])
+def test_a_member_that_was_changed_here_is_left_whole(account, command, two_parts, name):
+    (two_parts / name).write_bytes(b"my own")
+    mine = contents(two_parts)
+    said = fails(command, "03", "--part", "2", "--fetch")
+    assert f"1 files here differ from those of {AST}-part-2 and were left as they are: {two_parts / name}" in said
+    assert contents(two_parts) == mine
+    status, said = command("03", "--part", "2", "--fetch", "--force")
+    if name == "oof.npz":
+        assert status == 0, said
+    else:  # nothing of the kernel's could take its place, and nothing of one's own is ever removed
+        assert (status, said.strip().endswith("move them away")) == (2, True)
+        (two_parts / name).unlink()
+        assert command("03", "--part", "2", "--fetch")[0] == 0
+    assert contents(two_parts) == PART_2
+
+
+def test_nothing_that_was_not_fetched_is_removed(account, command, two_parts):
+    (two_parts / "test.npz").write_bytes(b"my own")
+    assert command("03", "--part", "2", "--fetch")[0] == 0
+    assert contents(two_parts) == PART_2 | {"test.npz": b"my own"}
+
+
+def test_a_file_that_was_there_and_is_equal_is_the_kernel_s_from_then_on(account, command, repository):
+    (repository / MEMBER).mkdir(parents=True)
+    for name in ("weights.safetensors", "state.safetensors"):
+        (repository / MEMBER / name).write_bytes(PART_1[name])
+    account.kernels[AST], account.kernels[f"{AST}-part-2"] = member(PART_1), member(PART_2)
+    assert "3 files fetched, 2 were there" in command("03", "--fetch")[1]
+    assert command("03", "--part", "2", "--fetch")[0] == 0
+    assert contents(repository / MEMBER) == PART_2
+
+
+@pytest.mark.parametrize("killed_at", range(24))
+def test_killed_in_between_it_is_never_half_a_member_and_fetched_again(
+    account, command, two_parts, monkeypatch, killed_at
+):
+    calls = []
+    with monkeypatch.context() as fatal:
+
+        def until(does):
+            def step(*given, **named):
+                calls.append(given)
+                if len(calls) > killed_at:
+                    raise KeyboardInterrupt
+                return does(*given, **named)
+
+            return step
+
+        fatal.setattr(os, "replace", until(os.replace))
+        fatal.setattr(Path, "unlink", until(Path.unlink))
+        assert command("03", "--part", "2", "--fetch")[0] == (130 if killed_at < 23 else 0)  # it takes 23 steps
+    found = contents(two_parts)
+    if "weights.safetensors" in found:
+        unfinished = {name: found.get(name) for name in PART_1} == PART_1
+        assert unfinished or found.items() >= PART_2.items()
+    if "state.safetensors" in found:  # it may be gone on from, so nothing of another epoch is there yet
+        assert {name for name in PART_1 if found.get(name) != PART_1[name]} <= {"weights.safetensors"}
+    status, said = command("03", "--part", "2", "--fetch")
+    assert status == 0, said
+    assert contents(two_parts) == PART_2
+
+
+@TAGS
+def test_equal_copies_in_another_kernel_s_output_are_not_members_again(account, command, repository, monkeypatch, tag):
+    read = tag_by(monkeypatch, tag)
+    account.kernels[AST], name = member(PART_2), "messy-mashup-06-blend-and-submission"
+    account.kernels[name] = member(PART_2)
+    account.kernels[name].output["submission.csv"] = b"id,genre\n"
+    assert command("03", "--fetch")[0] == 0
+    times = {path: path.stat().st_mtime_ns for path in (repository / MEMBER).rglob("*.*")}
+    read.clear()
+    assert "1 files fetched, 4 were there" in command("06", "--fetch")[1]
+    assert len(read) == (1 if tag == "ETag" else 5)  # a time says nothing of another kernel's file
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
+
+def test_a_damaged_record_is_told(account, command, repository):
+    account.kernels[AST] = finished()
+    assert command("03", "--fetch")[0] == 0
+    record = repository / "runs" / "kernels" / "fetched.json"
+    assert sorted(json.loads(record.read_text()))[-2:] == [
+        "messy_mashup_ast/fold0/oof.npz",
+        "messy_mashup_ast/fold0/weights.safetensors",
+    ]
+    record.write_text("[")
+    assert f"{record} is damaged" in fails(command, "03", "--fetch")
 
 
 def test_an_error_page_never_becomes_a_file(account, command, repository):

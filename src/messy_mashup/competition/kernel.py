@@ -40,13 +40,25 @@ class Step:
     after: tuple[tuple[str, ...], ...] = ()
 
 
-_TRAINING = {"gpu": True, "after": (("02",),)}
 STEPS = (
     Step("01", "01_look_and_listen.ipynb", "Messy Mashup 01 Look and listen"),
     Step("02", "02_bank_and_mashups.ipynb", "Messy Mashup 02 Bank and mashups"),
-    Step("03", "03_train_ast.ipynb", "Messy Mashup 03 Train AST", weights=Weights.NEEDED, **_TRAINING),
-    # It begins from nothing, but its SETTINGS may name ImageNet's weights
-    Step("04", "04_train_resnet34.ipynb", "Messy Mashup 04 Train ResNet34", weights=Weights.IF_THERE, **_TRAINING),
+    Step(
+        "03",
+        "03_train_ast.ipynb",
+        "Messy Mashup 03 Train AST",
+        gpu=True,
+        weights=Weights.NEEDED,
+        after=(("02",),),
+    ),
+    Step(
+        "04",
+        "04_train_resnet34.ipynb",
+        "Messy Mashup 04 Train ResNet34",
+        gpu=True,
+        weights=Weights.IF_THERE,  # its recipe needs none, its SETTINGS may name ImageNet's
+        after=(("02",),),
+    ),
     Step("05", "05_evaluate.ipynb", "Messy Mashup 05 Evaluate", after=(("02",), ("03", "04"))),
     Step("06", "06_blend_and_submission.ipynb", "Messy Mashup 06 Blend and submission", after=(("03", "04"),)),
     Step("07", "07_submit_and_track.ipynb", "Messy Mashup 07 Submit and track", internet=True, after=(("06",),)),
@@ -144,8 +156,8 @@ def left_out(kernels: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:
     """The kernels but those of `without`, each `user/slug` or slug; UserError for one that is not among them."""
     unknown = [name for name in without if not any(_is_called(kernel, name) for kernel in kernels)]
     if unknown:
-        known = f"it is one of {', '.join(kernels)}" if kernels else "none would be attached"
-        raise UserError(f"--without {', '.join(unknown)}: no kernel of that name would be attached; {known}")
+        known = f"only {', '.join(kernels)}" if kernels else "none is"
+        raise UserError(f"--without {', '.join(unknown)}: no kernel of that name is attached; {known}")
     return tuple(kernel for kernel in kernels if not any(_is_called(kernel, name) for name in without))
 
 
