@@ -1,4 +1,4 @@
-"""The competition's side of the loopback: uploads, submissions, scores, the day's limit, and every way to fail."""
+"""The competition's side of the loopback: files, uploads, submissions, scores, the day's limit, every way to fail."""
 
 import hashlib
 import sys
@@ -17,6 +17,10 @@ from test_commands import run
 SOURCES = Path(__file__).resolve().parents[1] / "src"
 NAME = "20261120T205512Z_equal.csv"
 OTHER = "20261121T000000Z_other.csv"
+ROUTES = (
+    "StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission", "ListSubmissions", "GetSubmissionLimits",
+    "ListDataFiles", "DownloadDataFile",
+)  # fmt: skip
 REASON = "Evaluation Exception: Submission must have 4 rows"
 
 
@@ -36,9 +40,10 @@ class Competition:
         self.cut_before: set[str] = set()  # methods whose connection breaks before anything happens
         self.cut_after: set[str] = set()  # methods that do their work and then break
         self.hidden = 0  # looks at the list that do not show the newest
-        for name in ("StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission", "ListSubmissions"):
+        self.files: dict[str, int] = {}  # the data's files with their sizes as listed, in the list's order
+        self.sent_as: dict[str, str] = {}  # names under which the loopback sends them, where that is another
+        for name in ROUTES:
             loopback.routes[name] = self._guarded(name, getattr(self, name))
-        loopback.routes["GetSubmissionLimits"] = self._guarded("GetSubmissionLimits", self.GetSubmissionLimits)
 
     def add(self, file, description="", minute=None, **more):
         """A submission, made now or elsewhere."""
@@ -72,6 +77,17 @@ class Competition:
         shown = self.submissions[1:] if self.hidden else self.submissions
         self.hidden = max(self.hidden - 1, 0)
         return {"submissions": [self._listed(one) for one in shown[(page - 1) * size : page * size]]}
+
+    def ListDataFiles(self, body, loopback):  # noqa: N802
+        start, size = int(body.get("pageToken") or 0), min(body.get("pageSize", 20), 200)
+        page = list(self.files.items())[start : start + size]
+        files = [{"name": name, "totalBytes": size} for name, size in page]
+        more = {"nextPageToken": str(start + size)} if start + size < len(self.files) else {}
+        return {"files": files, **more}
+
+    def DownloadDataFile(self, body, loopback):  # noqa: N802
+        name = body["fileName"]
+        return 302, {"location": loopback.file_address(self.sent_as.get(name, name))}
 
     def _listed(self, one):
         state = {"status": self.status, **(self.scores if self.status == "COMPLETE" else {})}

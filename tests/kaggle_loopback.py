@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 USER = "stub"
 KEY = "planted-key-0123456789abcdef"  # tests search all output and files for it
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         except Cut:
             return self._break()
         status, reply = answer if isinstance(answer, tuple) else (200, answer)
-        return self._answer(status, reply)
+        return self._answer(status, reply, reply.get("location") if status == 302 else None)
 
     def do_PUT(self):
         token, loopback = urlsplit(self.path).path.rsplit("/", 1)[-1], self.server.loopback
@@ -70,6 +70,10 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(loopback.file_status[name], {"message": "an error page, not the file"})
         if name not in loopback.files:
             return self._answer(404, {"message": f"no file {name}"})
+        if loopback.file_cuts.get(name):
+            loopback.file_cuts[name] -= 1
+            self._send(200, loopback.files[name], "application/octet-stream", sent=len(loopback.files[name]) // 2)
+            return self._break()
         return self._send(200, loopback.files[name], "application/octet-stream")
 
     def _body(self):
@@ -82,15 +86,17 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _answer(self, status, reply):
-        self._send(status, json.dumps(reply).encode(), "application/json")
+    def _answer(self, status, reply, location=None):
+        self._send(status, json.dumps(reply).encode(), "application/json", location)
 
-    def _send(self, status, content, kind):
+    def _send(self, status, content, kind, location=None, sent=None):
         self.send_response(status)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[:sent])
 
     def _break(self):
         self.close_connection = True
@@ -118,6 +124,7 @@ class Loopback:
         self.blobs: dict[str, bytes] = {}
         self.files: dict[str, bytes] = {}
         self.file_status: dict[str, int] = {}  # names whose GET fails with that status
+        self.file_cuts: dict[str, int] = {}  # names whose GET breaks half-way, so many times
         self.put: Callable[[str, bytes], int] = lambda token, body: 200  # the status of an upload, or raise Cut
         self.faults: list[BaseException] = []  # a route's own mistakes
         basic = b64encode(f"{USER}:{KEY}".encode()).decode()
@@ -144,7 +151,7 @@ class Loopback:
         return f"{self.address}/blob/{token}?{UPLOAD_SECRET}"
 
     def file_address(self, name: str) -> str:
-        return f"{self.address}/file/{name}?{UPLOAD_SECRET}"
+        return f"{self.address}/file/{quote(name)}?{UPLOAD_SECRET}"
 
     def called(self, method: str) -> list[dict]:
         """The bodies of all calls of a method, in order."""

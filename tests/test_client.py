@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,31 @@ def test_a_token_that_nobody_could_keep_is_not_told(loopback, monkeypatch):
     with pytest.raises(UserError, match="credentials cannot be read") as caught:
         connect()
     assert leaks(str(caught.value)) == []
+
+
+@pytest.mark.parametrize("version", ["1.7.4.5", "1.6.17", "2.1.9", "2.0rc1"])
+def test_a_client_that_is_too_old_is_refused_before_it_is_used(loopback, monkeypatch, version):
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    from kaggle.api.kaggle_api_extended import KaggleApi
+
+    monkeypatch.setattr(KaggleApi, "authenticate", lambda _: pytest.fail("it was used"))
+    with pytest.raises(UserError, match=rf'version {version}, at least 2\.2 .*pip install "kaggle>=2\.2" six'):
+        connect()
+
+
+@pytest.mark.parametrize("version", ["2.2.0", "2.10", "3"])
+def test_a_client_that_is_newer_signs_in(loopback, monkeypatch, version):
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    assert username(connect()) == "stub"
+
+
+def test_a_client_that_is_missing_is_a_sentence(loopback, monkeypatch):
+    def version(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    with pytest.raises(UserError, match="is not installed: run `pip install"):
+        connect()
 
 
 def test_refused_credentials_are_a_sentence(loopback, monkeypatch):

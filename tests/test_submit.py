@@ -6,12 +6,16 @@ import signal
 import subprocess
 import threading
 import time
+import zipfile
+from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 
-from example_trees import write_text
+from example_trees import write_messy_mashup, write_text
 from kaggle_competition import NAME, OTHER, REASON, Competition, house_fixture, said_fixture  # noqa: F401
 from kaggle_loopback import Cut, leaks
+from messy_mashup import paths
 from messy_mashup.competition import submit
 from test_commands import run
 
@@ -201,6 +205,33 @@ def test_network_gone_before(house, said):
     assert house.ledger.read_bytes() == before
 
 
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("breaks", ["503", "cut", "gone for good"])
+def test_what_breaks_before_the_upload_leaves_the_ledger_as_it_was(house, said, breaks, new):
+    csv, before = house.write(OTHER, "blues") if new else house.csv, house.ledger.read_bytes()
+    if breaks == "503":
+        house.competition.refuse["StartSubmissionUpload"] = (503, {"message": "down"})
+    else:
+        house.competition.cut_before = {"StartSubmissionUpload"}
+    if breaks == "gone for good":
+        limits = house.loopback.routes["GetSubmissionLimits"]
+
+        def last_answer(body, loopback):
+            house.competition.cut_before |= {"ListSubmissions"}
+            loopback.routes["GetSubmissionLimits"] = limits
+            return limits(body, loopback)
+
+        house.loopback.routes["GetSubmissionLimits"] = last_answer
+    assert house.submit(csv=csv) == 2
+    told = said()
+    assert f"submitting {csv.name} failed: Kaggle" in told
+    assert "Nothing was submitted, the ledger is as it was" in told
+    assert house.ledger.read_bytes() == before
+    house.competition.refuse, house.competition.cut_before = {}, set()
+    assert house.submit(csv=csv) == 0
+    assert house.cells("file", "ref")[-1] == [csv.name, "101"]
+
+
 def test_network_gone_as_the_submission_is_made_and_it_had_not_arrived(house, said):
     house.competition.cut_before = {"CreateSubmission"}
     assert house.submit() == 2
@@ -375,9 +406,28 @@ def test_a_kernel_s_version_is_submitted_once(house, said):
 def test_a_kernel_s_output_of_which_a_copy_is_here(house):
     assert house.submit("-k", "stub/blend", "-v", "3") == 0
     (body,) = house.loopback.called("CreateCodeSubmission")
-    assert body["fileName"] == NAME
+    assert body["fileName"] == "submission.csv"  # the kernel's name of it, whatever its copy is called here
     assert body["submissionDescription"] == f"the message [kernel:stub/blend/3] [sha256:{house.sha256}]"
-    assert house.cells("file", "ref", "note") == [[NAME, "101", "mine [kernel:stub/blend/3]"]]
+    assert house.cells("file", "ref", "status", "note") == [[NAME, "101", "complete", "mine [kernel:stub/blend/3]"]]
+
+
+@pytest.mark.parametrize("first_with_copy", [True, False])
+def test_a_kernel_s_output_is_one_with_a_copy_and_without(house, said, first_with_copy):
+    def send(with_copy):
+        kernel = ["-k", "stub/blend", "-v", "3"]
+        return house.submit(*kernel) if with_copy else run("submit", "-m", "x", *kernel, *house.place)
+
+    assert send(first_with_copy) == 0
+    assert send(not first_with_copy) == 2
+    assert "was submitted before (ref 101" in said()
+    assert sent(house) == 1
+
+
+def test_a_kernel_s_file_of_another_name(house):
+    assert run("submit", "-m", "x", "-k", "stub/blend", "-v", "3", "--output", "best.csv", *house.place) == 0
+    (body,) = house.loopback.called("CreateCodeSubmission")
+    assert body["fileName"] == "best.csv"
+    assert house.cells("file", "ref", "status")[1:] == [["stub/blend/3/best.csv", "101", "complete"]]
 
 
 @pytest.mark.parametrize(
@@ -386,6 +436,7 @@ def test_a_kernel_s_output_of_which_a_copy_is_here(house):
         (["-k", "stub/blend"], "give both -k"),
         (["-v", "3"], "give both -k"),
         (["-k", "blend", "-v", "3"], "names no kernel"),
+        (["--output", "best.csv"], "--output is the name of a kernel's file"),
         ([], "nothing to submit"),
     ],
 )
@@ -440,3 +491,221 @@ def test_two_at_once_submit_once(house):
     assert leaks(*texts) == []
     assert len(house.competition.submissions) == 1
     assert house.cells("ref", "status") == [["101", "complete"]]
+
+
+REMOTE = "messy_mashup/sample_submission.csv"
+SAMPLE = b"id,genre\n0001,blues\n0002,blues\n"
+RULES = (403, {"code": 403, "message": "You must accept this competition's rules"})
+
+
+@pytest.fixture(name="bare")
+def bare_fixture(house, monkeypatch):
+    """No data set here; Kaggle's list has the sample on its third page. The client waits for nothing between tries."""
+    from kaggle.api import kaggle_api_extended as client
+
+    monkeypatch.setattr(client, "time", SimpleNamespace(**{**vars(time), "sleep": lambda _: None}))
+    monkeypatch.setattr(paths, "inputs", lambda: house.folder / "input")
+    house.competition.files = {f"messy_mashup/mashups/song{number:04d}.wav": 9 for number in range(450)}
+    house.competition.files[REMOTE] = len(SAMPLE)
+    house.loopback.files[REMOTE] = SAMPLE
+    house.bare = lambda *more, csv=None: run(
+        "submit", csv or house.csv, "-m", "bare", "--submissions", house.submissions, *more
+    )
+    return house
+
+
+def zipped(**files):
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(f"{name}.csv", text)
+    return content.getvalue()
+
+
+def test_without_a_data_set_kaggle_s_own_sample_is_taken(bare, said):
+    assert bare.bare() == 0
+    assert f"sample: Kaggle's {REMOTE} (no data set is in {bare.folder / 'input'})" in said()
+    tokens = [body.get("pageToken") or "" for body in bare.loopback.called("ListDataFiles")]
+    assert tokens == ["", "200", "400"]
+    assert bare.loopback.called("DownloadDataFile") == [{"competitionName": bare.competition.slug, "fileName": REMOTE}]
+    assert bare.cells("ref", "status") == [["101", "complete"]]
+    assert not (bare.folder / "input").exists()
+
+
+@pytest.mark.parametrize("lines", [["0001,rock"], ["0001,rock", "0002,polka"], ["1,rock", "0002,rock"]])
+def test_a_csv_is_refused_by_kaggle_s_sample_and_the_fixed_genres(bare, said, lines):
+    write_text(bare.csv, ["id,genre", *lines])
+    assert bare.bare() == 2
+    assert "Kaggle would refuse" in said()
+    assert sent(bare) == 0
+
+
+@pytest.mark.parametrize("named", ["sample_submission.csv", "sample_submission.csv.zip"])
+@pytest.mark.parametrize("counted", ["the file", "its zip", "nothing"])
+def test_a_sample_that_comes_as_a_zip_is_unpacked(bare, named, counted):
+    archive = zipped(sample_submission=SAMPLE)
+    bare.competition.sent_as[REMOTE] = named
+    bare.competition.files[REMOTE] = {"the file": len(SAMPLE), "its zip": len(archive), "nothing": 0}[counted]
+    bare.loopback.files[named] = archive
+    assert bare.bare() == 0
+
+
+def test_a_download_that_breaks_half_way_goes_on(bare):
+    bare.loopback.file_cuts[REMOTE] = 2
+    assert bare.bare() == 0
+    assert len(bare.loopback.called("GET")) == 3
+
+
+def not_listed(bare):
+    del bare.competition.files[REMOTE]
+
+
+def listed_twice(bare):
+    bare.competition.files["other/sample_submission.csv"] = 9
+
+
+def list_forbidden(bare):
+    bare.competition.refuse["ListDataFiles"] = RULES
+
+
+def download_forbidden(bare):
+    bare.competition.refuse["DownloadDataFile"] = RULES
+
+
+def list_cut(bare):
+    bare.competition.cut_before = {"ListDataFiles"}
+
+
+def download_down(bare):
+    bare.loopback.file_status[REMOTE] = 503
+
+
+def always_cut(bare):
+    bare.loopback.file_cuts[REMOTE] = 100
+
+
+def shorter_than_listed(bare):
+    bare.competition.files[REMOTE] += 1
+
+
+def broken_zip(bare):
+    archive = bytearray(zipped(sample_submission=SAMPLE))
+    archive[50:60] = bytes(10)
+    bare.loopback.files[REMOTE] = bytes(archive)
+
+
+def another_zip(bare):
+    bare.loopback.files[REMOTE] = zipped(test=SAMPLE)
+
+
+def other_columns(bare):
+    bare.loopback.files[REMOTE] = SAMPLE.replace(b"genre", b"label")
+
+
+def an_endless_list(bare):
+    bare.loopback.routes["ListDataFiles"] = lambda body, _: {"files": [{"name": "a.wav"}], "nextPageToken": "7"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (not_listed, "Kaggle lists no sample_submission.csv among the files of"),
+        (an_endless_list, "Kaggle lists no sample_submission.csv among the files of"),
+        (listed_twice, f"several files of jan-2026-dl-gen-ai-project: {REMOTE}, other/sample_submission.csv"),
+        (list_forbidden, '403 ("You must accept this competition\'s rules"): it is forbidden: join the competition'),
+        (download_forbidden, f"downloading {REMOTE} of jan-2026-dl-gen-ai-project failed: Kaggle answered 403"),
+        (list_cut, "looking for sample_submission.csv among the files of"),
+        (download_down, 'Kaggle answered 503 ("an error page, not the file")'),
+        (always_cut, f"downloading {REMOTE} of jan-2026-dl-gen-ai-project failed"),
+        (shorter_than_listed, f"{REMOTE} came as {len(SAMPLE)} of {len(SAMPLE) + 1} bytes"),
+        (broken_zip, "a broken zip"),
+        (another_zip, "a zip in which 0 files are called sample_submission.csv"),
+        (other_columns, f"Kaggle's {REMOTE} has columns ['id', 'label']"),
+    ],
+)
+def test_a_sample_that_cannot_be_had_is_a_sentence_and_nothing_is_sent(bare, said, fault, reason):
+    before = bare.ledger.read_bytes()
+    fault(bare)
+    assert bare.bare() == 2
+    told = said()
+    assert reason in told
+    assert "The CSV was not checked and nothing was sent" in told
+    assert "with --sample FILE" in told
+    assert "127.0.0.1" not in told
+    assert (sent(bare), bare.ledger.read_bytes()) == (0, before)
+
+
+def test_a_sample_at_hand_needs_no_data_set_and_no_list(bare, said):
+    sample = bare.folder / "kept.csv"
+    sample.write_bytes(SAMPLE)
+    assert bare.bare("--sample", sample) == 0
+    assert f"sample: {sample}\n" in said()
+    assert bare.loopback.called("ListDataFiles") == []
+
+
+def test_a_sample_that_is_named_and_not_there(bare, said):
+    assert bare.bare("--sample", bare.folder / "no.csv") == 2
+    assert "cannot read" in said()
+    assert bare.loopback.requests == []
+
+
+def test_a_folder_with_nothing_but_the_sample_will_do(bare, said):
+    write_text(bare.folder / "only" / "sample_submission.csv", SAMPLE.decode().split())
+    assert bare.bare("--data", bare.folder / "only") == 0
+    assert f"sample: {bare.folder / 'only' / 'sample_submission.csv'}\n" in said()
+    assert bare.loopback.called("ListDataFiles") == []
+
+
+def test_the_data_set_that_is_here_is_taken_with_its_genres_and_without_its_songs(bare, said):
+    root = bare.folder / "input" / "any"
+    write_text(root / "sample_submission.csv", SAMPLE.decode().split())
+    for genre in ("blues", "polka"):
+        (root / "genres_stems" / genre).mkdir(parents=True)
+    write_text(bare.csv, ["id,genre", "0001,polka", "0002,rock"])
+    assert bare.bare() == 2
+    told = said()
+    assert f"sample: {root / 'sample_submission.csv'}\n" in told
+    assert "genre 'rock' is none of blues, polka" in told
+    assert "polka' is" not in told
+    assert bare.loopback.requests == []
+
+
+def several(bare):
+    for name in "ab":
+        write_messy_mashup(bare.folder / "input" / name, songs=1)
+
+
+def only_the_demo(bare):
+    write_messy_mashup(bare.folder / "input" / "demo", songs=1)
+    write_text(bare.folder / "input" / "demo" / "competition.json", ["{}"])
+
+
+def no_sample_in_it(bare):
+    write_messy_mashup(bare.folder / "input" / "a", songs=1)
+    (bare.folder / "input" / "a" / "sample_submission.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("there", "reason"),
+    [(several, "2 data sets are in"), (only_the_demo, "only the demo is in"), (no_sample_in_it, "has none")],
+)
+def test_where_it_is_not_clear_which_data_set_is_meant_kaggle_s_sample_is_taken(bare, said, there, reason):
+    there(bare)
+    assert bare.bare() == 0
+    told = said()
+    assert f"sample: Kaggle's {REMOTE} (" in told
+    assert reason in told
+
+
+def test_without_credentials_there_is_no_sample(bare, said, monkeypatch):
+    monkeypatch.delenv("KAGGLE_KEY")
+    assert bare.bare() == 2
+    told = said()
+    assert "no Kaggle credentials" in told
+    assert "with --sample FILE" in told
+
+
+def test_a_csv_that_is_not_there_is_a_sentence(bare, said):
+    assert bare.bare(csv=bare.folder / "no.csv") == 2
+    assert f"cannot read {bare.folder / 'no.csv'}" in said()
+    assert bare.loopback.requests == []

@@ -77,6 +77,23 @@ def test_one_file_submitted_twice_elsewhere_gets_two_rows(house):
     ]
 
 
+def test_what_the_button_on_a_kernel_s_page_sent_is_made_elsewhere(house):
+    for text in ("", "Version 3"):
+        house.competition.add("submission.csv", text)
+    assert track(house) == 0
+    assert house.cells("file", "sha256", "ref", "note")[1:] == [
+        ["submission.csv", "", "101", "made elsewhere"],
+        ["submission.csv", "", "102", "Version 3"],
+    ]
+
+
+def test_a_kernel_s_output_submitted_from_elsewhere_is_named_by_its_version(house):
+    house.competition.add("submission.csv", f"there [kernel:stub/blend/3] [sha256:{'b' * 64}]")
+    assert track(house) == 0
+    row = ["stub/blend/3/submission.csv", "b" * 64, "101", "there [kernel:stub/blend/3]"]
+    assert house.cells("file", "sha256", "ref", "note")[1:] == [row]
+
+
 def test_every_page_is_read_and_scores_are_renewed(house):
     for number in range(45):
         house.competition.add(f"{number}.csv", f"number {number}")

@@ -5,16 +5,22 @@ VERBOSE set it prints the credentials. For the same reason an error's text is to
 """
 
 import os
+import re
 import socket
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib import metadata
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
     from kaggle.api.kaggle_api_extended import KaggleApi
+    from kagglesdk.competitions.types.competition_api_service import ApiDataFile
     from requests import Response
 
 SLUG = "jan-2026-dl-gen-ai-project"
@@ -22,6 +28,8 @@ SITE = "https://www.kaggle.com"
 # With any of these the client prints every request, the Authorization header included.
 LOUD = ("VERBOSE", "VERBOSE_OUTPUT")
 SERVER_LETTERS = 300
+FILES_A_PAGE = 200
+NEEDED = (2, 2)  # 1.x speaks another protocol and has other signatures
 WHERE = (
     "the variable KAGGLE_API_TOKEN or the file .kaggle/access_token in your home; KAGGLE_USERNAME with KAGGLE_KEY, or "
     "kaggle.json in .kaggle or in KAGGLE_CONFIG_DIR; what `kaggle auth login` keeps"
@@ -34,7 +42,7 @@ class Refused(UserError):
 
 
 def connect() -> "KaggleApi":
-    """The real client, signed in. UserError where there are no credentials or they are refused.
+    """The real client, signed in. UserError where it is too old, or where credentials are missing or refused.
 
     An access token is checked here; a user name with a key only by the first call that is made.
     """
@@ -52,6 +60,23 @@ def username(api: "KaggleApi") -> str:
     if not name:
         raise UserError(f"the Kaggle credentials name no user; {TOKEN}")
     return str(name)
+
+
+def download(api: "KaggleApi", slug: str, ending: str, folder: Path) -> tuple[Path, str]:
+    """The competition's file whose name ends so, whole, below the empty `folder`; and Kaggle's name of it."""
+    listed = _listed_file(api, slug, ending)
+    with told(f"downloading {listed.name} of {slug}"), unheard():
+        api.competition_download_file(slug, listed.name, path=str(folder), quiet=True)
+    # the client calls it as its address does, and that is Kaggle's choice
+    path = next(path for path in folder.iterdir() if path.is_file())
+    sizes = [path.stat().st_size]
+    if zipfile.is_zipfile(path):
+        path = _unpacked(path, ending)
+        sizes.append(path.stat().st_size)
+    # Kaggle may count the bytes of the file or those of its zip
+    if listed.total_bytes and listed.total_bytes not in sizes:
+        raise UserError(f"{listed.name} came as {sizes[-1]} of {listed.total_bytes} bytes: run the same command again")
+    return path, listed.name
 
 
 @contextmanager
@@ -89,10 +114,8 @@ def told(doing: str) -> Iterator[None]:
 
 
 def _signed_in() -> "KaggleApi":
-    try:
-        from kaggle.api.kaggle_api_extended import KaggleApi
-    except ImportError:
-        raise UserError("the Kaggle client is not installed: run `pip install -r requirements.txt`") from None
+    _check_version()
+    from kaggle.api.kaggle_api_extended import KaggleApi
     from requests import RequestException
 
     _notice_dead_connections()
@@ -107,6 +130,52 @@ def _signed_in() -> "KaggleApi":
     except (SystemExit, NameError):  # it calls exit(), which a notebook does not have
         raise UserError(f"no Kaggle credentials that are valid were found (looked at: {WHERE}); {TOKEN}") from None
     return api
+
+
+def _listed_file(api: "KaggleApi", slug: str, ending: str) -> "ApiDataFile":
+    """It may lie in any folder, and the list is as long as the data set: looked through until it is found."""
+    token, seen = None, {""}
+    while token not in seen:
+        seen.add(token)
+        with told(f"looking for {ending} among the files of {slug}"), unheard():
+            page = api.competition_list_files(slug, page_token=token, page_size=FILES_A_PAGE)
+        found = [file for file in page.files or [] if file and file.name.endswith(ending)]
+        if len(found) > 1:
+            raise UserError(f"Kaggle lists several files of {slug}: {', '.join(file.name for file in found)}")
+        if found:
+            return found[0]
+        token = page.next_page_token
+    raise UserError(f"Kaggle lists no {ending} among the files of {slug}")
+
+
+def _unpacked(archive: Path, ending: str) -> Path:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            inside = [member for member in opened.namelist() if member.endswith(ending)]
+            if len(inside) != 1:
+                raise UserError(f"Kaggle sent a zip in which {len(inside)} files are called {ending}")
+            content = opened.read(inside[0])
+    except (zipfile.BadZipFile, zlib.error):
+        raise UserError(f"Kaggle sent a broken zip of {ending}: run the same command again") from None
+    path = archive.parent / "unpacked" / ending
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return path
+
+
+def _check_version() -> None:
+    """UserError where the client is missing or too old; asked before an old one is imported, which signs in at once."""
+    needed = ".".join(map(str, NEEDED))
+    install = f'run `pip install "kaggle>={needed}" six`'
+    try:
+        found = metadata.version("kaggle")
+    except metadata.PackageNotFoundError:
+        raise UserError(f"the Kaggle client is not installed: {install}") from None
+    if tuple(map(int, re.findall(r"\d+", found)[:2])) < NEEDED:
+        raise UserError(
+            f"the Kaggle client is version {found}, at least {needed} is needed: {install} (in a notebook, restart it "
+            "then)"
+        )
 
 
 def _notice_dead_connections() -> None:

@@ -17,13 +17,17 @@ PROBLEMS_SHOWN = 10
 
 
 def read_sample(root: Path) -> pd.DataFrame:
+    """The sample submission of the data set at `root`."""
+    return read_sample_file(root / SAMPLE_FILE)
+
+
+def read_sample_file(path: Path) -> pd.DataFrame:
     """The competition's sample submission: id and genre (dummies) as text, in the order that is asked for."""
-    path = root / SAMPLE_FILE
     sample = read_text_table(path)
     if list(sample.columns) != COLUMNS:
-        raise UserError(f"{path} has columns {list(sample.columns)}, not {COLUMNS}: unpack the data set again")
+        raise UserError(f"{path} has columns {list(sample.columns)}, not {COLUMNS}: fetch or unpack it again")
     if sample.empty or (sample["id"] == "").any() or sample["id"].duplicated().any():
-        raise UserError(f"{path} has no ids, an empty id or one id twice: unpack the data set again")
+        raise UserError(f"{path} has no ids, an empty id or one id twice: fetch or unpack it again")
     return sample
 
 

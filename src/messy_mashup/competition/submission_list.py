@@ -45,7 +45,7 @@ class Listed:
     @property
     def ledger_file(self) -> str:
         """The ledger's name of the file: a kernel's output alone would be submission.csv every time."""
-        return f"{self.kernel}/{self.file}" if self.kernel and not self.sha256 else self.file
+        return f"{self.kernel}/{self.file}" if self.kernel else self.file
 
     @property
     def message(self) -> str:

@@ -19,7 +19,7 @@ from messy_mashup.claim import claimed
 from messy_mashup.competition import ledger as ledger_file
 from messy_mashup.competition.client import Refused, told, unheard
 from messy_mashup.competition.ledger import UNCONFIRMED
-from messy_mashup.competition.order import Order
+from messy_mashup.competition.order import Order, Unsent
 from messy_mashup.competition.submission_list import OWN_NAME, Listed
 from messy_mashup.competition.tracking import pull
 from messy_mashup.errors import UserError
@@ -31,6 +31,7 @@ LOCK = ".submit.lock"
 LOOKS_S = (1, 4, 10, 15)  # the list may be behind: pauses before each look at it
 POLL_S, POLL_MOST_S = 5, 60  # until there is a score
 POLL_FAILURES = 5  # in a row; a night's wait need not end with one lost packet
+NOTHING_SENT = "Nothing was submitted, the ledger is as it was"
 Say = Callable[[str], None]
 
 
@@ -47,7 +48,7 @@ def submit(api: "KaggleApi", order: Order, ledger: Path, say: Say = print) -> Li
     with claimed(ledger.with_name(LOCK), f"a submission from {ledger.parent} is being made"):
         arrived = _last_try(api, order, ledger)
         if arrived:
-            say(f"the last try had arrived: {order.file} is submission {arrived.ref}, nothing was sent again")
+            say(f"the last try had arrived: {order.ledger_file} is submission {arrived.ref}, nothing was sent again")
             return arrived
         if not order.again:
             _refuse_second(order, ledger)
@@ -112,15 +113,17 @@ def _refuse_second(order: Order, ledger: Path) -> None:
     """Raise SubmittedBefore where the ledger, now up to Kaggle's list, has a submission of this very file."""
     table = ledger_file.read(ledger)
     rows = order.rows(table)
-    if OWN_NAME.match(order.file):
-        rows |= table["file"] == order.file
+    if OWN_NAME.match(order.ledger_file):
+        rows |= table["file"] == order.ledger_file
+    if order.kernel:  # with a copy of its file or without: it is one output
+        rows |= table["note"].str.contains(f"[kernel:{order.kernel}]", regex=False)
     found = table[rows & (table["ref"] != "")]
     if found.empty:
         return
     last = found.iloc[-1]
     states = [last["status"], *(f"{name} {last[name]}" for name in ("public", "private") if last[name])]
     known = f"ref {last['ref']}, {last['submitted'] or 'not listed yet'}, {', '.join(states)}"
-    sentence = f"{order.file} was submitted before ({known}): give --again to submit it once more"
+    sentence = f"{order.ledger_file} was submitted before ({known}): give --again to submit it once more"
     raise SubmittedBefore(sentence, last["ref"], last["status"])
 
 
@@ -147,12 +150,10 @@ def _send(api: "KaggleApi", order: Order, ledger: Path, say: Say) -> Listed:
     restore, before = _mark(order, ledger)
     refusal = doubt = ""
     try:
-        with told(f"submitting {order.file}"), unheard():
-            ref, answer = order.send(api)
-        if answer == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
-            refusal = f"the upload of {order.file} broke off: look at the network, then run the same command again"
-        else:
-            _acknowledge(order, ledger, ref)
+        _acknowledge(order, ledger, order.send(api))
+    except Unsent as error:
+        restore()
+        raise UserError(f"{error}. {NOTHING_SENT}") from None
     except Refused as error:
         refusal = str(error)
     except UserError as error:
@@ -167,11 +168,11 @@ def _send(api: "KaggleApi", order: Order, ledger: Path, say: Say) -> Listed:
         refusal, doubt = "", "; ".join(filter(None, [refusal or doubt, str(error)]))
     if refusal:
         restore()
-        raise UserError(f"{refusal}. Nothing was submitted, the ledger is as it was")
+        raise UserError(f"{refusal}. {NOTHING_SENT}")
     raise UserError(
-        f"{doubt or 'Kaggle took the file but its list does not show it yet'}. Whether {order.file} was submitted is "
-        f"not known; its row in {ledger} says {UNCONFIRMED}. Run the same command again: it looks at Kaggle's list "
-        "first and submits nothing twice"
+        f"{doubt or 'Kaggle took the file but its list does not show it yet'}. Whether {order.ledger_file} was "
+        f"submitted is not known; its row in {ledger} says {UNCONFIRMED}. Run the same command again: it looks at "
+        "Kaggle's list first and submits nothing twice"
     )
 
 
@@ -183,7 +184,7 @@ def _mark(order: Order, ledger: Path) -> tuple[Callable[[], None], set[str]]:
         refs = set(table.loc[rows, "ref"]) - {""}
         others = table[(table["file"] == order.ledger_file) & ~table["sha256"].isin(["", order.sha256])]
         if not others.empty and not rows.any():
-            raise UserError(f"{ledger} lists {order.file} with other content: submit the CSV under a new name")
+            raise UserError(f"{ledger} lists {order.ledger_file} with other content: submit the CSV under a new name")
         free = rows & (table["ref"] == "")
         old = table.loc[free.idxmax()].copy() if free.any() else None
         place = int(free.idxmax()) if free.any() else _row_again(table, order, rows, now)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MADE = ("utc", "file", "sha256", "commit", "clean", "recipes", "members", "oof_macro_f1", "oof_spread", "note")
 COLUMNS_SHOWN = {"time": 20, "file": 0, "oof": 7, "public": 7, "private": 7, "status": 0, "note": 0}
 NOTE_LETTERS = 50
+MADE_ELSEWHERE = "made elsewhere"  # as by the button on a kernel's page
 
 
 def pull(api: "KaggleApi", slug: str, ledger: Path) -> list[Listed]:
@@ -112,7 +113,7 @@ def _new_row(table: pd.DataFrame, one: Listed) -> int:
     tells = bool(one.sha256 or one.kernel or OWN_NAME.match(one.file))
     first = _first(same) if tells else None
     if first is None:
-        row = LedgerRow(utc=one.submitted, file=one.ledger_file, sha256=one.sha256, note=one.message)
+        row = LedgerRow(utc=one.submitted, file=one.ledger_file, sha256=one.sha256, note=one.message or MADE_ELSEWHERE)
         return ledger_file.add(table, row)
     place = len(table)
     table.loc[place] = [table.at[first, name] if name in MADE else "" for name in ledger_file.COLUMNS]
