@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _answer(self, status, reply, location=None):
-        self._send(status, json.dumps(reply).encode(), "application/json", location)
+        self._send(status, json.dumps(reply).encode(), "application/json", location=location)
 
     def _send(self, status, content, kind, location=None, sent=None):
         self.send_response(status)

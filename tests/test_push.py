@@ -505,11 +505,11 @@ def tag_by(monkeypatch, tag: str) -> list[int]:
 
     send, stream, read = Handler._send, kernel_output._stream, []
 
-    def tagged(handler, status, content, kind):
+    def tagged(handler, status, content, kind, **more):
         answer = handler.end_headers
         value = f"{zlib.crc32(content):08x}" if tag == "ETag" else "Sat, 21 Nov 2026 01:00:00 GMT"
         handler.end_headers = lambda: (tag and handler.send_header(tag, value), answer())
-        send(handler, status, content, kind)
+        send(handler, status, content, kind, **more)
         del handler.end_headers
 
     def streamed(response, path, name, size):
@@ -692,9 +692,9 @@ def test_a_download_that_breaks_leaves_no_part(account, command, repository, mon
     account.kernels[AST] = finished()
     send = Handler._send
 
-    def half(handler, status, content, kind):
+    def half(handler, status, content, kind, **more):
         if not content.startswith(bytes(range(256))):
-            return send(handler, status, content, kind)
+            return send(handler, status, content, kind, **more)
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
