@@ -1,5 +1,6 @@
 """Windows of samples become log-mel frames: one batched front-end, float32 on any device."""
 
+import warnings
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -76,14 +77,17 @@ def _mel_filters(spec: FrameSpec) -> torch.Tensor:
     import_torchvision()
     from transformers.audio_utils import mel_filter_bank
 
-    filters = mel_filter_bank(
-        num_frequency_bins=spec.fft // 2 + 1,
-        num_mel_filters=spec.mels,
-        min_frequency=spec.low_hz,
-        max_frequency=spec.high_hz,
-        sampling_rate=spec.sample_rate_hz,
-        norm=spec.mel_norm,
-        mel_scale=spec.mel_scale,
-        triangularize_in_mel_space=spec.mel_scale == "kaldi",
-    )
+    with warnings.catch_warnings():
+        # AST's lowest bands are narrower than a bin of its FFT: its authors' front-end has the same empty filters
+        warnings.filterwarnings("ignore", "At least one mel filter has all zero values")
+        filters = mel_filter_bank(
+            num_frequency_bins=spec.fft // 2 + 1,
+            num_mel_filters=spec.mels,
+            min_frequency=spec.low_hz,
+            max_frequency=spec.high_hz,
+            sampling_rate=spec.sample_rate_hz,
+            norm=spec.mel_norm,
+            mel_scale=spec.mel_scale,
+            triangularize_in_mel_space=spec.mel_scale == "kaldi",
+        )
     return torch.from_numpy(filters)
