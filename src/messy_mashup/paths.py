@@ -93,11 +93,7 @@ def find_data(looks_like: Callable[[Path], bool], named: Path | None = None) -> 
     root = named or inputs()
     if named and not named.is_dir():
         raise UserError(f"there is no folder {named}: give the folder of the data set with --data")
-    found = []
-    for folder in folders_below(root):
-        inside_found = any(parent in found for parent in folder.parents)
-        if not inside_found and looks_like(folder):
-            found.append(folder)
+    found = data_sets(looks_like, root)
     if not found:
         raise UserError(
             f"no data set found below {root}: see input/README.md for what goes there, or name its folder with --data"
@@ -106,6 +102,16 @@ def find_data(looks_like: Callable[[Path], bool], named: Path | None = None) -> 
         listed = ", ".join(str(folder) for folder in found)
         raise UserError(f"{len(found)} data sets found ({listed}): name one with --data")
     return found[0]
+
+
+def data_sets(looks_like: Callable[[Path], bool], root: Path) -> list[Path]:
+    """Every data set below `root` that `looks_like` recognises; what lies inside one belongs to it."""
+    found: list[Path] = []
+    for folder in folders_below(root):
+        inside_found = any(parent in found for parent in folder.parents)
+        if not inside_found and looks_like(folder):
+            found.append(folder)
+    return found
 
 
 def find_weights(name: str, looks_like: Callable[[Path], bool]) -> Path | None:

@@ -9,12 +9,12 @@ import re
 import socket
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from messy_mashup.errors import UserError
 
@@ -28,6 +28,7 @@ SITE = "https://www.kaggle.com"
 # With any of these the client prints every request, the Authorization header included.
 LOUD = ("VERBOSE", "VERBOSE_OUTPUT")
 SERVER_LETTERS = 300
+NOT_THERE = (403, 404)  # Kaggle forbids what does not exist
 FILES_A_PAGE = 200
 NEEDED = (2, 2)  # 1.x speaks another protocol and has other signatures
 WHERE = (
@@ -35,6 +36,8 @@ WHERE = (
     "kaggle.json in .kaggle or in KAGGLE_CONFIG_DIR; what `kaggle auth login` keeps"
 )
 TOKEN = f"make a token at {SITE}/settings/api, or run `kaggle auth login`"
+
+Answer = TypeVar("Answer")
 
 
 class Refused(UserError):
@@ -77,6 +80,20 @@ def download(api: "KaggleApi", slug: str, ending: str, folder: Path) -> tuple[Pa
     if listed.total_bytes and listed.total_bytes not in sizes:
         raise UserError(f"{listed.name} came as {sizes[-1]} of {listed.total_bytes} bytes: run the same command again")
     return path, listed.name
+
+
+def if_there(doing: str, ask: Callable[[], Answer]) -> Answer | None:
+    """What `ask` gives, a call of the client; None where Kaggle has nothing of that name. Else it fails as `told`."""
+    import requests
+
+    with told(doing):
+        try:
+            with unheard():
+                return ask()
+        except requests.HTTPError as error:
+            if error.response is not None and error.response.status_code in NOT_THERE:
+                return None
+            raise
 
 
 @contextmanager

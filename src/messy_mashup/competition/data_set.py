@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messy_mashup.competition.client import told, unheard, username
+from messy_mashup.competition.client import if_there, told, unheard, username
 from messy_mashup.competition.packing import folder_digest
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
     from kaggle.api.kaggle_api_extended import KaggleApi
+    from kagglesdk.datasets.types.dataset_api_service import ApiDataset
 
 CODE_SET, WEIGHTS_SET = "messy-mashup-code", "messy-mashup-weights"
 TITLES = {CODE_SET: "Messy Mashup code", WEIGHTS_SET: "Messy Mashup weights"}
 METADATA = "dataset-metadata.json"
-NOT_THERE = (403, 404)  # Kaggle forbids what does not exist
 FAILED = ("FAILED", "DELETED")
 PAGE_FILES = 200
 # Kaggle unpacks a version in seconds to minutes; its list of files may come a little later
@@ -70,19 +70,18 @@ def publish(api: "KaggleApi", folder: Path, slug: str, licence: str, note: str, 
 
 def current(api: "KaggleApi", ref: str) -> DataSet | None:
     """What Kaggle has of the data set `ref`; None where there is none of that name."""
-    import requests
     from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
 
     request = ApiGetDatasetRequest()
     request.owner_slug, request.dataset_slug = ref.split("/")
-    with told(f"asking Kaggle for the data set {ref}"):
-        try:
-            with unheard(), api.build_kaggle_client() as kaggle:
-                found = kaggle.datasets.dataset_api_client.get_dataset(request)
-        except requests.HTTPError as error:
-            if error.response is not None and error.response.status_code in NOT_THERE:
-                return None
-            raise
+
+    def ask() -> "ApiDataset":
+        with api.build_kaggle_client() as kaggle:
+            return kaggle.datasets.dataset_api_client.get_dataset(request)
+
+    found = if_there(f"asking Kaggle for the data set {ref}", ask)
+    if found is None:
+        return None
     version = found.current_version_number or 0
     notes = [each.version_notes or "" for each in found.versions or [] if each.version_number == version]
     # A first version has Kaggle's own note; the description is as new as the version that was sent with it.
@@ -157,17 +156,9 @@ def _wait(api: "KaggleApi", ref: str, version: int) -> int:
 
 
 def _status(api: "KaggleApi", ref: str) -> str:
-    import requests
-
-    with told(f"asking whether the data set {ref} is ready"):
-        try:
-            with unheard():
-                return str(api.dataset_status(ref)).upper()
-        except requests.HTTPError as error:
-            # A new data set may take a moment to be known.
-            if error.response is not None and error.response.status_code in NOT_THERE:
-                return "not known yet"
-            raise
+    status = if_there(f"asking whether the data set {ref} is ready", lambda: api.dataset_status(ref))
+    # A new data set may take a moment to be known.
+    return "not known yet" if status is None else str(status).upper()
 
 
 def _check_listing(api: "KaggleApi", ref: str, folder: Path) -> None:

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from messy_mashup.competition.client import told, unheard, username
+from messy_mashup.competition.client import if_there, told, unheard, username
 from messy_mashup.competition.live_log import LiveLog
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
     from kaggle.api.kaggle_api_extended import KaggleApi
-    from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputResponse
+    from kagglesdk.kernels.types.kernels_api_service import (
+        ApiGetKernelSessionStatusResponse,
+        ApiListKernelSessionOutputResponse,
+    )
 
-NOT_THERE = (403, 404)  # Kaggle forbids what does not exist
 ENDED = ("complete", "error", "cancel acknowledged")
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 60.0
 FAILED_POLLS = 10  # in a row: a network may be gone for some minutes of the hours that a kernel runs
@@ -42,19 +44,18 @@ class Session:
 
 def session(api: "KaggleApi", slug: str) -> Session | None:
     """The latest run of the account's kernel; None where there is no kernel of that name."""
-    import requests
     from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
 
     request = ApiGetKernelSessionStatusRequest()
     request.user_name, request.kernel_slug = username(api), slug
-    with told(f"asking for the state of {slug}"):
-        try:
-            with unheard(), api.build_kaggle_client() as kaggle:
-                answer = kaggle.kernels.kernels_api_client.get_kernel_session_status(request)
-        except requests.HTTPError as error:
-            if error.response is not None and error.response.status_code in NOT_THERE:
-                return None
-            raise
+
+    def ask() -> "ApiGetKernelSessionStatusResponse":
+        with api.build_kaggle_client() as kaggle:
+            return kaggle.kernels.kernels_api_client.get_kernel_session_status(request)
+
+    answer = if_there(f"asking for the state of {slug}", ask)
+    if answer is None:
+        return None
     return Session(answer.status.name.lower().replace("_", " "), answer.failure_message or "")
 
 

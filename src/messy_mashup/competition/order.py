@@ -154,7 +154,7 @@ def check_file(path: Path, reference: Reference) -> None:
 def find_reference(slug: str, sample: Path | None, data: Path | None, connect: Callable[[], "KaggleApi"]) -> Reference:
     """The sample that was named; that of the data set named or found; else Kaggle's own, for which it connects."""
     root, why_none = _data_set(data)
-    classes = (_genres(root) if root else ()) or messy_mashup.GENRES
+    classes = (messy_mashup.genres(root) if root and corpora.is_corpus(root) else ()) or messy_mashup.GENRES
     if sample:
         return Reference(submission.read_sample_file(sample), classes, str(sample))
     if root:
@@ -180,7 +180,7 @@ def _data_set(named: Path | None) -> tuple[Path | None, str]:
     """The folder with the sample in it, or why there is none; a named one need hold nothing else."""
     if named:
         return paths.find_data(lambda root: (root / SAMPLE_FILE).is_file() or corpora.is_corpus(root), named), ""
-    found = [root for root in paths.folders_below(paths.inputs()) if corpora.is_corpus(root)]
+    found = paths.data_sets(corpora.is_corpus, paths.inputs())
     if len(found) > 1:
         return None, f"{len(found)} data sets are in {paths.inputs()} and none is named with --data"
     if not found:
@@ -190,14 +190,6 @@ def _data_set(named: Path | None) -> tuple[Path | None, str]:
     if not (found[0] / SAMPLE_FILE).is_file():
         return None, f"{found[0]} has none"
     return found[0], ""
-
-
-def _genres(root: Path) -> tuple[str, ...]:
-    """The genre folders of a data set; none where it has no songs. The songs are not looked at."""
-    if not corpora.is_corpus(root):
-        return ()
-    folders = (root / messy_mashup.STEMS).iterdir()
-    return tuple(sorted(path.name for path in folders if path.is_dir() and not path.name.startswith(".")))
 
 
 def _kaggles_sample(api: "KaggleApi", slug: str) -> tuple[pd.DataFrame, str]:

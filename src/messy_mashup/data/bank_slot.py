@@ -99,9 +99,14 @@ def measured(wave: np.ndarray, codes: np.ndarray, scale: np.float32, sample_rate
 
 def active_share(power: np.ndarray, sample_rate_hz: int) -> float:
     """The share of 50 ms blocks whose RMS is above -60 dB full scale; a shorter last block counts as one."""
+    return float(active_blocks(power, sample_rate_hz)[0].mean())
+
+
+def active_blocks(power: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which blocks those are, and how many samples each block has: both (blocks,)."""
     starts = np.arange(0, len(power), round(BLOCK_S * sample_rate_hz))
-    means = np.add.reduceat(power, starts) / np.diff(np.append(starts, len(power)))
-    return float((means > ACTIVE_RMS**2).mean())
+    samples = np.diff(np.append(starts, len(power)))
+    return np.add.reduceat(power, starts) / samples > ACTIVE_RMS**2, samples
 
 
 def _earlier_codes(slot: Slot) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import pandas as pd
 from messy_mashup.data import corpora
 from messy_mashup.data.audio import read_header, read_mono
 from messy_mashup.data.bank_plan import HEADER_THREADS
-from messy_mashup.data.bank_slot import ACTIVE_RMS, BLOCK_S
+from messy_mashup.data.bank_slot import active_blocks
 from messy_mashup.data.corpora import Broken
 from messy_mashup.errors import UserError
 
@@ -105,12 +105,10 @@ def silence(survey: Survey, count: int, seed: int) -> pd.DataFrame:
 
 def quiet_stretches(wave: np.ndarray, sample_rate_hz: int) -> tuple[float, float]:
     """The share of silent 50 ms blocks of a wave (samples,), and the longest run of them in seconds."""
-    starts = np.arange(0, len(wave), round(BLOCK_S * sample_rate_hz))
-    seconds = np.diff(np.append(starts, len(wave))) / sample_rate_hz
-    power = np.add.reduceat(np.square(wave, dtype=np.float64), starts) / (seconds * sample_rate_hz)
-    silent = power <= ACTIVE_RMS**2
+    active, samples = active_blocks(np.square(wave, dtype=np.float64), sample_rate_hz)
+    silent = ~active
     edges = np.flatnonzero(np.diff(silent, prepend=False, append=False))  # where a run begins, where it has ended
-    ends_s = np.append(0, np.cumsum(seconds))
+    ends_s = np.append(0, np.cumsum(samples)) / sample_rate_hz
     runs_s = ends_s[edges[1::2]] - ends_s[edges[::2]]
     return float(silent.mean()), float(runs_s.max(initial=0.0))
 

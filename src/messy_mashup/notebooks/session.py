@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -101,11 +102,16 @@ class Session:
 
     def recipe(self, family: str) -> str:
         """The name of a family's recipe that suits the length of this data set's songs."""
+        return recipes.suited(family, self._song_s)
+
+    @cached_property
+    def _song_s(self) -> float:
+        """A typical song's seconds, from the headers of some stems."""
         clips = corpora.load(self.corpus).scan(self.data).clips
         stems = clips.loc[clips["kind"] == "stem", "path"]
         some = stems.sample(min(SONGS_MEASURED, len(stems)), random_state=0)
         headers = [read_header(self.data / path) for path in some]
-        return recipes.suited(family, median(header.frames / header.sample_rate_hz for header in headers))
+        return median(header.frames / header.sample_rate_hz for header in headers)
 
     def drop_adopted(self) -> None:
         """Remove the copies of attached members, which are outputs of other kernels and need not be this one's too."""

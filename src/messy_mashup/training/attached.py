@@ -33,9 +33,33 @@ def adopt(folder: Path, runs: Path) -> Path | None:
     Gives the folder it was copied from, None where nothing was. Of several the one that is furthest is taken;
     UserError names them where their recipes differ, or where two are equally far and differ.
     """
-    if (folder / STATE).exists() or ((folder / WEIGHTS).exists() and is_complete(folder)):
+    if _goes_on(folder):
         return None
-    found = [place for place in _attached(folder.relative_to(runs).parts) if place.resolve() != folder.resolve()]
+    return _copied(folder, _attached(folder.relative_to(runs).parts))
+
+
+def adopt_all(runs: Path) -> dict[Path, Path]:
+    """Adopt every attached member, of whatever run: the new folders below `runs`, and where each came from."""
+    places: dict[tuple[str, ...], list[Path]] = {}
+    for place in _attached():
+        places.setdefault(place.parts[-2:], []).append(place)
+    adopted = {}
+    for name, found in sorted(places.items()):
+        folder = runs.joinpath(*name)
+        with claimed(folder):
+            if not _goes_on(folder) and (source := _copied(folder, found)):
+                adopted[folder] = source
+    return adopted
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether there is something to go on from, or nothing left to do."""
+    return (folder / STATE).exists() or ((folder / WEIGHTS).exists() and is_complete(folder))
+
+
+def _copied(folder: Path, places: list[Path]) -> Path | None:
+    """Copy the furthest of the attached members, the folder itself apart; gives where it was."""
+    found = [place for place in places if place.resolve() != folder.resolve()]
     if not found:
         return None
     source = _furthest(found)
@@ -43,17 +67,6 @@ def adopt(folder: Path, runs: Path) -> Path | None:
         with write_whole(folder / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
     return source
-
-
-def adopt_all(runs: Path) -> dict[Path, Path]:
-    """Adopt every attached member, of whatever run: the new folders below `runs`, and where each came from."""
-    names = sorted({member.parts[-2:] for member in _attached()})
-    adopted = {}
-    for folder in (runs.joinpath(*name) for name in names):
-        with claimed(folder):
-            if source := adopt(folder, runs):
-                adopted[folder] = source
-    return adopted
 
 
 def _attached(name: tuple[str, ...] = ()) -> list[Path]:

@@ -47,11 +47,16 @@ def scan(root: Path) -> Corpus:
     found = [*_songs(root), *_noises(root)]
     rows = [item for item in found if not isinstance(item, Broken)]
     broken = tuple(item for item in found if isinstance(item, Broken))
-    classes = _folders(root / STEMS)
+    classes = genres(root)
     if not classes:
         raise UserError(f"{root / STEMS} holds no genre folder: unpack the stems there")
     clips = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
-    return Corpus("messy_mashup", root, clips, tuple(classes), broken)
+    return Corpus("messy_mashup", root, clips, classes, broken)
+
+
+def genres(root: Path) -> tuple[str, ...]:
+    """The genre folders, sorted; no song is looked at."""
+    return tuple(_folders(root / STEMS))
 
 
 def test_clips(root: Path) -> pd.DataFrame:
