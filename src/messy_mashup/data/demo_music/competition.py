@@ -33,6 +33,7 @@ class Parameters:
     mashups: int
     seed: int
     version: int = VERSION
+    numbers: host.Numbers = host.Numbers()
 
 
 def write_competition(
@@ -44,9 +45,10 @@ def write_competition(
     mashups: int = 100,
     seed: int = 0,
     workers: int | None = None,
+    numbers: host.Numbers = host.Numbers(),
 ) -> None:
     """Write a competition below `root`; what is already there whole is kept, so an interrupted call can be repeated."""
-    parameters = Parameters(tuple(genres), songs, float(seconds), noises, mashups, seed)
+    parameters = Parameters(tuple(genres), songs, float(seconds), noises, mashups, seed, numbers=numbers)
     _check(parameters)
     if _already_complete(root, parameters):
         return
@@ -87,7 +89,7 @@ def plan_mashups(parameters: Parameters, noise_files: list[str]) -> list[host.Ma
         genre = parameters.genres[place % len(parameters.genres)]
         known = place // len(parameters.genres) % 2 == 0
         songs = range(parameters.songs) if known else new_songs
-        plans.append(host.draw_plan(number, genre, known, songs, noise_files, rng))
+        plans.append(host.draw_plan(number, genre, known, songs, noise_files, rng, parameters.numbers))
     return plans
 
 

@@ -15,6 +15,20 @@ NEW_SONGS = 1_000_000  # songs of the test alone are numbered from here, so that
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """What the host draws from, which nobody else is told; ranges are uniform. Calibration is tested on others."""
+
+    stretched: float = 0.5  # share of the voices
+    rate: tuple[float, float] = (0.9, 1.1)
+    gain: tuple[float, float] = (0.4, 1.0)
+    whole: float = 0.9  # share of the mashups that are as long as their shortest voice
+    share: tuple[float, float] = (0.2, 1.0)  # how much of it the others keep
+    noisy: float = 0.8  # share of the mashups
+    bursts: tuple[int, int] = (1, 3)  # in a noisy one
+    burst_gain: tuple[float, float] = (0.1, 0.8)  # of the music's peak, for a noise clip at peak 1
+
+
+@dataclass(frozen=True)
 class Part:
     """One voice of a test mashup."""
 
@@ -45,19 +59,27 @@ class MashupPlan:
 
 
 def draw_plan(
-    number: int, genre: str, known: bool, songs: range, noise_files: list[str], rng: np.random.Generator
+    number: int,
+    genre: str,
+    known: bool,
+    songs: range,
+    noise_files: list[str],
+    rng: np.random.Generator,
+    numbers: Numbers = Numbers(),
 ) -> MashupPlan:
-    """Draw what a mashup is made of: four songs, half of the voices stretched, most with one to three bursts."""
+    """Draw what a mashup is made of: four songs, and the rest as the host's numbers say."""
     chosen = rng.choice(len(songs), len(STEMS), replace=False)
-    rates = np.where(rng.random(len(STEMS)) < 0.5, rng.uniform(0.9, 1.1, len(STEMS)), 1.0)
-    gains = rng.uniform(0.4, 1.0, len(STEMS))
+    rates = np.where(rng.random(len(STEMS)) < numbers.stretched, rng.uniform(*numbers.rate, len(STEMS)), 1.0)
+    gains = rng.uniform(*numbers.gain, len(STEMS))
     parts = tuple(
         Part(songs[int(song)], float(rate), float(gain)) for song, rate, gain in zip(chosen, rates, gains, strict=True)
     )
-    share = 1.0 if rng.random() < 0.9 else float(rng.uniform(0.2, 1.0))
-    bursts = int(rng.integers(1, 4)) if rng.random() < 0.8 else 0
+    share = 1.0 if rng.random() < numbers.whole else float(rng.uniform(*numbers.share))
+    fewest, most = numbers.bursts
+    bursts = int(rng.integers(fewest, most + 1)) if rng.random() < numbers.noisy else 0
     noises = tuple(
-        Burst(str(rng.choice(noise_files)), float(rng.random()), float(rng.uniform(0.1, 0.8))) for _ in range(bursts)
+        Burst(str(rng.choice(noise_files)), float(rng.random()), float(rng.uniform(*numbers.burst_gain)))
+        for _ in range(bursts)
     )
     return MashupPlan(f"{number:04d}", genre, known, parts, share, noises)
 
