@@ -33,8 +33,9 @@ from messy_mashup.data.demo_music.song import song
 from messy_mashup.features.frame_spec import AST_FBANK
 from messy_mashup.features.logmel import log_mel, wave_log_mel
 from messy_mashup.mashup import frames
-from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement import Arrangements, draw
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
 from messy_mashup.recipe import ASTRecipe, MashupRecipe
 
 RATE_HZ, HEARD_S, FRAMES = 16_000, 10.24, 1022

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from messy_mashup import models
 from messy_mashup.data.bank import Bank
-from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement import Arrangements, draw
+from messy_mashup.mashup.pool import Pool
 from messy_mashup.models.resnet34 import timm_network
 from messy_mashup.purposes import TRAINING
 from messy_mashup.recipe import ASTRecipe, Recipe, ResNet34Recipe

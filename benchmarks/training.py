@@ -36,8 +36,8 @@ from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.demo_music.competition import write_competition
 from messy_mashup.errors import UserError, run_script
-from messy_mashup.mashup.arrangement import Pool
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
 from messy_mashup.recipe import MashupRecipe, Recipe
 from messy_mashup.training.device import best_device
 from messy_mashup.training.feed import Feed

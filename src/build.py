@@ -1,8 +1,10 @@
 """Build the bank: every file of a data set decoded once, to 16 kHz mono, for all training and inference.
 
-    python src/build.py [--data DIR] [--bank DIR] [--workers N] [--skip-broken]
+    python src/build.py [--data DIR] [--bank DIR] [--workers N] [--skip-broken] [--stretched RATE,RATE]
 
-Interrupted, it goes on when it is run again; what has changed in the data since is noticed.
+Interrupted, it goes on when it is run again; what has changed in the data since is noticed. The bank also holds
+synthetic noise, the tempo of the songs, and with --stretched every stem played at other rates by librosa's vocoder.
+Say --stretched each time: what it does not name is dropped from the bank.
 """
 
 import argparse
@@ -27,10 +29,12 @@ def main() -> None:
         folder,
         workers=options.workers,
         on_broken=bank_build.skip if options.skip_broken else bank_build.refuse,
+        stretched=options.stretched,
     )
     spent_s = time.perf_counter() - begun_s
+    kinds = ", ".join(f"{count} {kind}" for kind, count in bank.index["kind"].value_counts(sort=False).items())
     print(
-        f"{len(bank.index)} clips, {bank.minutes:.1f} minutes of audio, in {spent_s:.1f} s"
+        f"{len(bank.index)} clips ({kinds}), {bank.minutes:.1f} minutes of audio, in {spent_s:.1f} s"
         f" ({spent_s / bank.minutes:.3f} s a minute of audio): {folder}"
     )
 
@@ -41,6 +45,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bank", type=Path, help="folder of the bank (default: runs/banks/<name of the data folder>)")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one a core)")
     parser.add_argument("--skip-broken", action="store_true", help="go on without broken files, and list them")
+    told = "rates at which the bank shall hold every stem stretched, such as 0.9,1.1 (default: none)"
+    parser.add_argument("--stretched", type=_rates, default=(), metavar="RATE,RATE", help=told)
     return parser.parse_args()
 
 
@@ -48,6 +54,13 @@ def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes: 1 or more")
     return int(text)
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(rate) for rate in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} are no rates: write them as 0.9,1.1") from error
 
 
 if __name__ == "__main__":

@@ -10,28 +10,41 @@ from messy_mashup.data.bank import GUARD, SAMPLES, Bank
 
 RATE_HZ = 16_000
 PARTS = ("drums", "vocals", "bass", "other")
+TEMPO_COLUMNS = ("tempo_bpm", "beat_s", "bar_s", "tempo_confidence", "bar_confidence")
 
 
 def bank_of(folder: Path, clips: dict[str, np.ndarray]) -> Bank:
-    """A bank of waves at 16 kHz by clip name: "rock.00001/drums" is a stem, "1-2-A-3" a noise clip."""
+    """A bank of waves at 16 kHz by clip name: "rock.00001/drums" is a stem, "rock.00001/drums@0.9" its stretched
+    variant, "1-2-A-3" a noise clip, "synthetic-pink-00" a synthetic one. No tempo is known.
+    """
     silence = np.zeros(GUARD, np.int16)
     samples, rows, offset = [silence], [], GUARD
     for name, wave in clips.items():
         peak = float(np.abs(wave).max())
         scale = (peak or 1.0) / 32767
         samples += [np.round(wave / scale).astype(np.int16), silence]
-        song, _, part = name.partition("/")
-        label = song.split(".")[0] if part else song.split("-")[-1]
-        group = song if part else song.split("-")[1]
-        rows.append([name, "stem" if part else "noise", group, label, part or "noise", len(wave), offset, scale, peak])
+        rms = float(np.sqrt(np.mean(np.square(wave, dtype=np.float64))))
+        measures = {"length": len(wave), "offset": offset, "scale": scale, "peak": peak, "rms": rms}
+        rows.append({"clip": name, **_described(name), **measures, **dict.fromkeys(TEMPO_COLUMNS, 0.0)})
         offset += len(wave) + GUARD
-    columns = ["clip", "kind", "group", "label", "part", "length", "offset", "scale", "peak"]
-    index = pd.DataFrame(rows, columns=columns)
     array = np.concatenate(samples).astype("<i2")
     folder.mkdir(parents=True, exist_ok=True)
     array.tofile(folder / SAMPLES)
     digest = hashlib.sha256(array.tobytes()).hexdigest()
-    return Bank(folder, RATE_HZ, index, array, "messy_mashup", "", digest, "", (), frozenset())
+    return Bank(folder, RATE_HZ, pd.DataFrame(rows), array, "messy_mashup", "", digest, "", (), frozenset())
+
+
+def _described(name: str) -> dict[str, object]:
+    """What the index says of a clip of that name."""
+    song, _, part = name.partition("/")
+    part, _, rate = part.partition("@")
+    if name.startswith("synthetic-"):
+        fields = ("synthetic", name, name.split("-")[1], "noise")
+    elif part:
+        fields = ("stretched" if rate else "stem", song, song.split(".")[0], part)
+    else:
+        fields = ("noise", song.split("-")[1], song.split("-")[-1], "noise")
+    return {**dict(zip(("kind", "group", "label", "part"), fields, strict=True)), "rate": float(rate or 1)}
 
 
 def songs(genres: tuple[str, ...], count: int, seconds: float, seed: int = 0) -> dict[str, np.ndarray]:

@@ -14,10 +14,11 @@ import soundfile
 from example_trees import noise_wave, write_messy_mashup, write_wave
 from messy_mashup import paths
 from messy_mashup.data.audio import read_mono
-from messy_mashup.data.bank import GUARD, SAMPLE_RATE_HZ, Bank, stale
+from messy_mashup.data.bank import GUARD, SAMPLE_RATE_HZ, Bank, files_of, stale
 from messy_mashup.data.bank_build import build, skip
 from messy_mashup.data.bank_slot import active_share
 from messy_mashup.data.corpora import BrokenFilesError
+from messy_mashup.data.synthetic_noise import CLIPS
 from messy_mashup.errors import UserError
 
 CORPUS = "messy_mashup"
@@ -50,9 +51,9 @@ def run_build(*options: object) -> subprocess.CompletedProcess[str]:
 
 def test_every_clip_comes_back_to_half_a_step(data: Path, folder: Path) -> None:
     bank = build(CORPUS, data, folder)
-    assert len(bank.index) == 2 * 2 * 4 + 3
+    assert len(bank.index) == 2 * 2 * 4 + 3 + len(CLIPS)
     assert len(bank.select("stem")) == 16
-    for number, row in bank.index.iterrows():
+    for number, row in files_of(bank.index).iterrows():
         wave = read_mono(data / row["path"], SAMPLE_RATE_HZ)
         read = bank.wave(number)
         assert type(read) is np.ndarray
@@ -139,7 +140,7 @@ def test_changed_added_and_removed_files_are_noticed(data: Path, folder: Path, c
     assert "4 added, first genres_stems/rock/rock.00002/bass.wav" in told
     assert "4 removed, first genres_stems/blues/blues.00001/bass.wav" in told
     assert f"1 changed, first {STEM}" in told
-    assert "14 of 19 clips are there already" in told
+    assert f"{14 + len(CLIPS)} of {19 + len(CLIPS)} clips are there already" in told
     assert second.digest != first.digest
     fresh = build(CORPUS, data, folder.with_name("fresh"))
     assert (fresh.digest, sample_bytes(fresh)) == (second.digest, sample_bytes(second))
@@ -206,7 +207,7 @@ def test_skipping_leaves_out_the_songs_and_lists_them(broken_data: Path, folder:
     told = capsys.readouterr().out
     listed = [item.sentence for item in Bank.open(folder).skipped]
     assert all(any(sentence in item for item in listed) and sentence in told for sentence in BROKEN)
-    assert set(bank.index["group"]) == {"blues.00001", "rock.00000", "5555"}
+    assert set(files_of(bank.index)["group"]) == {"blues.00001", "rock.00000", "5555"}
     assert stale(bank, broken_data) is None
     assert build(CORPUS, broken_data, folder, on_broken=skip).listing == bank.listing
     with pytest.raises(BrokenFilesError, match="holds NaN"):
@@ -220,7 +221,7 @@ def test_mended_files_are_taken_in(broken_data: Path, folder: Path, capsys) -> N
     )
     bank = build(CORPUS, broken_data, folder, on_broken=skip)
     assert "rock.00003" in set(bank.index["group"])
-    assert "9 of 13 clips are there already" in capsys.readouterr().out
+    assert f"{9 + len(CLIPS)} of {13 + len(CLIPS)} clips are there already" in capsys.readouterr().out
 
 
 def test_more_than_twenty_are_counted(data: Path, folder: Path) -> None:
@@ -272,7 +273,7 @@ def test_script_builds_reports_and_ends_with_a_sentence(broken_data: Path, folde
     assert all(sentence in refused.stderr for sentence in (*BROKEN, "--skip-broken"))
     done = run_build("--data", broken_data.parent, "--bank", folder, "--workers", 1, "--skip-broken")
     assert done.returncode == 0, done.stderr
-    assert "9 clips, 0.0 minutes of audio, in " in done.stdout
+    assert "33 clips (8 stem, 1 noise, 24 synthetic), 4.0 minutes of audio, in " in done.stdout
     assert "a minute of audio" in done.stdout
     nothing = run_build("--data", broken_data / "mashups")
     assert nothing.returncode == 2

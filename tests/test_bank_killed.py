@@ -173,7 +173,7 @@ def test_torn_slots_and_torn_lines_are_done_again(data: Path, undisturbed: Bank,
         samples.write(b"torn")
     (partial / "journal.jsonl").write_text("\n".join([*lines[:8], lines[8][:40]]))
     assert_goes_on_to_the_same(data, folder, undisturbed)
-    assert "7 of 99 clips are there already" in capsys.readouterr().out
+    assert "7 of 123 clips are there already" in capsys.readouterr().out
 
 
 def test_data_that_change_between_two_attempts(data: Path, tmp_path: Path, capsys) -> None:
@@ -188,7 +188,7 @@ def test_data_that_change_between_two_attempts(data: Path, tmp_path: Path, capsy
     fresh = build(CORPUS, changing, tmp_path / "fresh")
     capsys.readouterr()
     assert_goes_on_to_the_same(changing, folder, fresh)
-    assert "of 99 clips are there already" in capsys.readouterr().out
+    assert "of 123 clips are there already" in capsys.readouterr().out
 
 
 def group_lives(group: int) -> bool:

@@ -8,8 +8,8 @@ import torch
 from banks import bank_of, songs
 from messy_mashup import models
 from messy_mashup.errors import UserError
-from messy_mashup.mashup.arrangement import Pool
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
 from messy_mashup.recipe import AugmentRecipe, CNNRecipe, MashupRecipe, Recipe, TrainRecipe
 from messy_mashup.training.feed import Batch, Feed
 from messy_mashup.training.parallel import Ranks

@@ -9,7 +9,8 @@ import pytest
 from banks import RATE_HZ, bank_of, songs
 from messy_mashup.data.folds import ALL, Folds, make_folds, open_folds
 from messy_mashup.errors import UserError
-from messy_mashup.mashup.arrangement import ABSENT, draw
+from messy_mashup.mashup.arrangement import draw
+from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.mashup.validation import open_plan
 from messy_mashup.purposes import TRAINING
 from messy_mashup.recipe import FoldRecipe, MashupRecipe
@@ -130,3 +131,23 @@ def test_noises_of_classes_with_a_clip_each_are_cut_too(bank):
     alone = bank.index[bank.index["kind"] == "noise"].drop_duplicates("label")
     table = make_folds(pd.concat([stems, alone]), 3, seed=0).table
     assert sorted(table.loc[table["kind"] == "noise", "fold"].unique()) == [0, 1, 2]
+
+
+def test_variants_go_with_their_stems_and_synthetic_noise_is_on_both_sides(bank, tmp_path):
+    before = make_folds(bank.index, 3, 4).table
+    stems = bank.index[bank.index["kind"] == "stem"]
+    variants = stems.assign(clip=stems["clip"] + "@0.9", kind="stretched", rate=0.9)
+    names = ["synthetic-pink-00", "synthetic-hum-01"]
+    synthetic = bank.index.iloc[:2].assign(clip=names, group=names, kind="synthetic", label=["pink", "hum"])
+    index = pd.concat([bank.index, synthetic, variants], ignore_index=True)
+    folds = open_folds(tmp_path / "folds.csv", index, 3, 4)
+    pd.testing.assert_frame_equal(folds.table, before)
+    for fold in range(3):
+        train, held_out = folds.split(index, fold)
+        for side in (train, held_out):
+            songs, played = (set(side.loc[side["kind"] == kind, "group"]) for kind in ("stem", "stretched"))
+            assert songs == played
+            assert set(side.loc[side["kind"] == "synthetic", "clip"]) == set(names)
+        assert len(train) + len(held_out) == len(index) + len(names)
+    train, held_out = folds.split(index, ALL)
+    assert (len(train), len(held_out)) == (len(index), 0)

@@ -10,8 +10,9 @@ from banks import PARTS, RATE_HZ, bank_of, songs
 from messy_mashup.data.demo_music.song import song
 from messy_mashup.features.frame_spec import AST_FBANK, librosa_log_mel
 from messy_mashup.features.logmel import padding_value, wave_log_mel
-from messy_mashup.mashup.arrangement import Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement import Arrangements, draw
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
 from messy_mashup.recipe import MashupRecipe
 
 LIBROSA = librosa_log_mel(mels=64, hop=320, fft=1024)
@@ -37,11 +38,12 @@ def mixed_plainly(bank, mashup: Arrangements, burst_level: str) -> np.ndarray:
     return music / (np.abs(music).max() or 1)
 
 
-def one_voice(clip: int, length_s: float, offset_s=0.0, rate=1.0, gain=1.0, burst=None) -> Arrangements:
+def one_voice(clip: int, length_s: float, offset_s=0.0, rate=1.0, gain=1.0, burst=None, fade_s=0.0) -> Arrangements:
     """A mashup of one voice and, given as (clip, offset_s, at_s, length_s, gain), one burst."""
-    burst = burst or (-1, 0.0, 0.0, 0.0, 0.0)
-    columns = [np.array([[value]]) for value in (clip, offset_s, rate, gain, *burst)]
-    return Arrangements(np.array([0]), np.array([length_s]), np.array([0.0]), *columns)
+    *burst, burst_gain = burst or (-1, 0.0, 0.0, 0.0, 0.0)
+    columns = [np.array([[value]]) for value in (clip, offset_s, rate, gain, *burst, fade_s, burst_gain)]
+    none = np.array([0.0])
+    return Arrangements(np.array([0]), np.array([length_s]), none, none, none, *columns)
 
 
 @pytest.fixture(scope="module")

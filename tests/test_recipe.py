@@ -105,3 +105,23 @@ def test_every_system_has_a_variant_for_two_cores_and_these_share_their_validati
     for name in systems:
         model = models.build(known[f"{name}_tiny"].backbone, 10)
         assert sum(parameter.numel() for parameter in model.parameters()) < 6e6
+
+
+def test_a_value_from_a_file(tmp_path):
+    path = tmp_path / "mashup.json"
+    path.write_text('{"rate": [0.8, 1.2], "bursts": [2, 4]}')
+    recipe = override(Recipe(name="a"), [f"mashup=@{path}", f"folds.validation=@{path}", "mashup.noisy=0.5"])
+    assert recipe.folds.validation == MashupRecipe(rate=(0.8, 1.2), bursts=(2, 4))
+    assert recipe.mashup == replace(recipe.folds.validation, noisy=0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read"), ("{", "is not JSON"), ('{"tempi": 1}', "mashup.tempi"), ("[1]", "mashup")],
+)
+def test_a_file_that_is_no_value_is_refused(tmp_path, content, told):
+    path = tmp_path / "mashup.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=told):
+        override(Recipe(name="a"), [f"mashup=@{path}"])

@@ -6,6 +6,7 @@ a run's folder holds the recipe as JSON. Unknown fields and wrong types are refu
 
 import ast
 import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,12 +24,17 @@ def _ascending(low_high: tuple[float, float]) -> tuple[float, float]:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 CountRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+NaturalRange = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
+DecibelRange = Annotated[tuple[float, float], AfterValidator(_ascending)]
 FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
 Part = Literal["drums", "vocals", "bass", "other"]
+TempoPolicy = Literal["none", "random", "sync", "downbeats"]
+BurstLevel = Literal["raw", "peak", "snr"]  # what a burst's gain multiplies: see frames.py
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 
 
@@ -37,15 +43,36 @@ class MashupRecipe:
     """How mashups are drawn; ranges are uniform. The defaults are what moved participants' scores."""
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("drums", "vocals", "bass", "other")
-    length_s: Range = (30.0, 30.0)  # of the whole mashup; cut to what its shortest voice has
+    whole: Share = 0.0  # of the mashups: as long as their shortest voice
+    length_s: Range = (30.0, 30.0)  # of the others; cut to what the shortest voice has
     gain: Range = (0.4, 1.0)  # of a voice
-    stretched: Share = 0.5  # of the voices
+
+    tempo: TempoPolicy = "random"  # see tempo.py
+    stretched: Share = 0.5  # of the voices, where the tempo is random
     rate: Range = (0.9, 1.1)  # of a stretched voice; above 1 is faster
+    sync_limit: Share = 0.15  # most change of tempo, as a share, of a voice that follows the anchor's
+    vocoded: Share = 0.0  # of the stretched voices: played from the bank's variants with a vocoder's traces
+
     noisy: Share = 0.8  # of the mashups
     bursts: CountRange = (1, 3)  # in a noisy mashup
-    burst_s: Range = (5.0, 5.0)  # cut to what the noise clip has
-    burst_gain: Range = (0.1, 0.8)  # of the music's peak
-    burst_level: Literal["raw", "peak"] = "peak"  # what the gain multiplies: the clip, or the clip at peak 1
+    burst_s: Range = (5.0, 5.0)  # cut to what the noise clip has,
+    repeated: bool = False  # unless the clip begins again, as a bed's does
+    burst_fade_s: NaturalRange = (0.0, 0.0)  # at both ends of a burst
+    burst_level: BurstLevel = "peak"
+    burst_gain: Range = (0.1, 0.8)  # of the music's peak: times the clip ("raw") or the clip at peak 1 ("peak")
+    burst_snr_db: DecibelRange = (5.0, 25.0)  # the music's RMS over the clip's ("snr")
+    synthetic: Share = 0.0  # of the bursts and beds: white, pink, brown, hum, clicks or crackle
+    bed: Share = 0.0  # of the mashups: one noise throughout
+    bed_gain: Range = (0.02, 0.1)  # as burst_gain
+    bed_snr_db: DecibelRange = (15.0, 35.0)
+
+    echo: Share = 0.0  # of the mashups: every voice once more
+    echo_s: Range = (0.1, 0.4)  # later
+    echo_gain: Range = (0.2, 0.6)  # of the voice's own
+    high_pass: Share = 0.0  # of the mashups: fourth-order Butterworth
+    high_pass_hz: Range = (100.0, 400.0)
+    low_pass: Share = 0.0
+    low_pass_hz: Range = (2500.0, 6000.0)
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -100,8 +127,8 @@ class AugmentRecipe:
     masks: Natural = 0  # SpecAugment: of time and of frequency each
     masked_frames: Share = 0.15  # longest time mask, as a share of what the model hears
     masked_mels: Share = 0.15
-    equaliser_db: Annotated[float, Field(ge=0)] = 0.0  # standard deviation of a random curve over the bands
-    mixup: Annotated[float, Field(ge=0)] = 0.0  # alpha
+    equaliser_db: NotNegative = 0.0  # standard deviation of a random curve over the bands
+    mixup: NotNegative = 0.0  # alpha
     pictures: Share = 0.0  # of the clips that each of albumentations' transforms changes
 
 
@@ -116,10 +143,10 @@ class TrainRecipe:
     lr: Positive = 1e-3
     head_lr: Positive = 1.0  # the head's learning rate, as a multiple of lr
     layer_lr: Annotated[float, Field(gt=0, le=1)] = 1.0  # each stage's learning rate, as a share of that above it
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: NotNegative = 0.05
     warmup: Share = 0.1  # of all steps
     restarts: Natural = 0  # of the cosine, at equal distances
-    clip_norm: Annotated[float, Field(ge=0)] = 0.0  # of the gradient; 0: not clipped
+    clip_norm: NotNegative = 0.0  # of the gradient; 0: not clipped
     label_smoothing: Share = 0.0
     class_weights: tuple[Positive, ...] = ()  # of the loss, in the order of the classes; empty: all equal
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # most decay a step of the averaged weights; 0: the last weights
@@ -165,7 +192,9 @@ def from_json(path: Path) -> Recipe:
 
 
 def override(recipe: Recipe, settings: list[str]) -> Recipe:
-    """The recipe with settings such as `train.lr=3e-5` or `mashup.rate=(0.8,1.2)` put in."""
+    """The recipe with settings such as `train.lr=3e-5` or `mashup.rate=(0.8,1.2)` put in; `mashup=@FILE` takes a value
+    from a JSON file, such as calibrate.py writes.
+    """
     fields = dataclasses.asdict(recipe)
     for setting in settings:
         _put(fields, setting)
@@ -182,10 +211,25 @@ def _put(fields: dict[str, Any], setting: str) -> None:
         fields = fields.get(room) if isinstance(fields, dict) else None
     if not equals or not isinstance(fields, dict) or last not in fields:
         raise UserError(f"--set {setting}: the recipe has no such field; write it as train.lr=3e-5")
+    if text.startswith("@"):
+        value = _from_file(setting, Path(text[1:]).expanduser())
+        fields[last] = fields[last] | value if isinstance(fields[last], dict) and isinstance(value, dict) else value
+        return
     try:
         fields[last] = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         fields[last] = text
+
+
+def _from_file(setting: str, path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"--set {setting}: {path} cannot be read ({error.strerror}): name a JSON file") from error
+    except ValueError as error:
+        raise UserError(
+            f"--set {setting}: {path} is not JSON ({error}): name the file that calibrate.py wrote"
+        ) from error
 
 
 def _first(error: ValidationError) -> str:

@@ -1,7 +1,8 @@
 """The bank: every clip of a corpus, decoded once, in one memory-mapped int16 array with an index.
 
 A bank is a folder: samples.int16 (raw, little-endian), index.csv (one row a clip) and bank.json, which is written last
-and without which nothing is a bank. In the array, GUARD zeros lie before the first clip and after each, so a window of
+and without which nothing is a bank. Beside the clips of files it holds synthetic noise, and it may hold stems
+stretched by a vocoder. In the array, GUARD zeros lie before the first clip and after each, so a window of
 at most GUARD samples that starts between offset - GUARD and offset + length reads zeros outside the clip, never its
 neighbour. It is built by bank_build.py.
 """
@@ -22,19 +23,21 @@ from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
 from messy_mashup.paths import BANK_CARD
 
-FORMAT = 1
+FORMAT = 2
 SAMPLE_RATE_HZ = 16_000
 GUARD = 4096
 SAMPLES = "samples.int16"
 INDEX = "index.csv"
 CARD = BANK_CARD
+TEMPO_COLUMNS = ("tempo_bpm", "beat_s", "bar_s", "tempo_confidence", "bar_confidence")
 INDEX_TYPES = {
     **dict.fromkeys(corpora.COLUMNS, str),
     **dict.fromkeys(("length", "offset", "source_hz", "size", "mtime_ns"), np.int64),
     **dict.fromkeys(("scale", "peak", "rms", "active"), np.float64),
     "sha256": str,
+    **dict.fromkeys(("rate", *TEMPO_COLUMNS), np.float64),
 }
-CONTENT = ["clip", "kind", "group", "label", "part", "length", "scale", "sha256"]
+CONTENT = ["clip", "kind", "group", "label", "part", "length", "scale", "sha256", "rate", *TEMPO_COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Bank:
 
     index: one row a clip, numbered from 0, with the columns of INDEX_TYPES: length and offset in samples, scale such
     that wave = int16 * scale, active the share of 50 ms blocks above -60 dB, sha256 that of the clip's int16 bytes.
+    kind is "stem", "noise", "synthetic" (made by synthetic_noise.py: no path) or "stretched" (a stem played `rate`
+    times as fast by a vocoder; rate is 1 elsewhere). tempo_bpm, beat_s and bar_s (when the first beat and the first
+    bar begin) are those of the clip as it plays, the same for all stems of a song; 0 where not known or no music.
     digest: of the contents alone, the same whatever machine built them, when, and from what folder.
     skipped: path and sentence of what was broken; left_out: paths of the clips that fell with it.
     """
@@ -87,7 +93,7 @@ class Bank:
         return self.samples[offset : offset + length] * np.float32(self.index["scale"].iat[clip_number])
 
     def select(self, kind: str) -> np.ndarray:
-        """The numbers of all clips of a kind ("stem", "noise")."""
+        """The numbers of all clips of a kind: "stem", "noise", "synthetic" or "stretched"."""
         return np.flatnonzero(self.index["kind"] == kind)
 
     @property
@@ -109,17 +115,25 @@ def read_index(table: bytes) -> pd.DataFrame:
 
 def content_digest(index: pd.DataFrame, sample_rate_hz: int) -> str:
     """What the clips are and how they sound, whatever their order, place, dates and folder."""
-    rows = sorted(index[CONTENT].astype(object).values.tolist())
+    content = index[CONTENT].astype(object)
+    # The last bits of a vocoder's sound are its machine's. Stem and rate tell what a variant is.
+    content.loc[index["kind"] == "stretched", ["scale", "sha256"]] = ""
+    rows = sorted(content.values.tolist())
     return hashlib.sha256(json.dumps([sample_rate_hz, rows]).encode()).hexdigest()
 
 
 def source_of(digest: str, banks: Path) -> str:
     """The data set's folder that a bank of these contents below `banks` was built from; empty where there is none."""
     for card in banks.glob(f"*/{CARD}"):
-        fields = _read_card(card.parent)
-        if fields["digest"] == digest:
+        fields = _card_fields(card.parent)
+        if fields.get("digest") == digest:
             return fields["source"]
     return ""
+
+
+def files_of(clips: pd.DataFrame) -> pd.DataFrame:
+    """The rows of clips that stand for the files they were made from: one row a file."""
+    return clips[clips["path"] != ""].drop_duplicates("path")
 
 
 def stale(bank: Bank, root: Path) -> str | None:
@@ -129,7 +143,8 @@ def stale(bank: Bank, root: Path) -> str | None:
     """
     paths = [path for path in corpora.load(bank.corpus).scan(root).clips["path"] if path not in bank.left_out]
     now = {path: (root / path).stat().st_size for path in paths}
-    changed = changes(dict(zip(bank.index["path"], bank.index["size"], strict=True)), now)
+    then = files_of(bank.index)
+    changed = changes(dict(zip(then["path"], then["size"], strict=True)), now)
     return changed and f"the bank {bank.root} is out of date ({changed}): run build.py"
 
 
@@ -147,14 +162,23 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 def _read_card(folder: Path) -> dict[str, Any]:
     if not (folder / CARD).is_file():
         raise UserError(f"{folder} holds no finished bank ({CARD} is missing): run build.py")
+    card = _card_fields(folder)
+    if (card.get("format"), card.get("guard")) != (FORMAT, GUARD):
+        raise UserError(
+            f"{folder}: the bank is of another version (format {card.get('format')}, not {FORMAT}): run build.py again"
+        )
+    return card
+
+
+def _card_fields(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD).read_text())
     except ValueError as error:
         raise _damaged(folder, f"{CARD}: {error}") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT or card.get("guard") != GUARD:
-        raise _damaged(folder, f"{CARD} is not of this version")
+    if not isinstance(card, dict):
+        raise _damaged(folder, f"{CARD} is no card")
     return card
 
 
 def _damaged(folder: Path, reason: str) -> UserError:
-    return UserError(f"{folder}: the bank is damaged or of another version ({reason}): run build.py again")
+    return UserError(f"{folder}: the bank is damaged ({reason}): run build.py again")

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from messy_mashup.claim import claimed
-from messy_mashup.data import corpora
+from messy_mashup.data import bank_tempo, corpora
 from messy_mashup.data.bank import (
     CARD,
     FORMAT,
@@ -29,6 +29,7 @@ from messy_mashup.data.bank import (
     Bank,
     changes,
     content_digest,
+    files_of,
     write_index,
 )
 from messy_mashup.data.bank_partial import (
@@ -37,15 +38,18 @@ from messy_mashup.data.bank_partial import (
     PLAN,
     Known,
     add_to_journal,
-    known_in_bank,
-    known_in_partial,
+    known_clips,
     open_partial,
     outdated_folder,
     partial_folder,
+    slot_entry,
 )
 from messy_mashup.data.bank_plan import Plan, make_plan, whole_clips
-from messy_mashup.data.bank_slot import MEASURES, Measures, Slot
-from messy_mashup.data.bank_workers import filled
+from messy_mashup.data.bank_slot import MEASURES, Measures, Slot, fill
+from messy_mashup.data.bank_source import check_rates, source_of
+from messy_mashup.data.bank_tempo import TEMPO_JOURNAL, KnownTempi, songs_of
+from messy_mashup.data.bank_workers import Workers, working
+from messy_mashup.data.beats import Beats
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
@@ -63,15 +67,23 @@ def skip(broken: Sequence[corpora.Broken]) -> None:
     print(f"{len(broken)} left out, with the songs they belong to (all are listed in {CARD}):\n  {told}")
 
 
-def build(corpus_name: str, root: Path, folder: Path, workers: int | None = None, on_broken: OnBroken = refuse) -> Bank:
+def build(
+    corpus_name: str,
+    root: Path,
+    folder: Path,
+    workers: int | None = None,
+    on_broken: OnBroken = refuse,
+    stretched: Sequence[float] = (),
+) -> Bank:
     """Build the bank of the corpus at `root` in `folder`, or go on building it, or open it where nothing has changed.
 
-    on_broken gets everything that is broken at once, when all the rest is decoded: `refuse` or `skip`. The bytes of
-    the samples depend neither on the number of workers nor on interruptions.
+    on_broken gets everything that is broken at once, when all the rest is decoded: `refuse` or `skip`. stretched: the
+    rates at which the bank shall hold every stem stretched; variants at others are dropped. The bytes of the samples
+    depend neither on the number of workers nor on interruptions.
     """
-    root, folder = root.resolve(), folder.absolute()
+    root, folder, rates = root.resolve(), folder.absolute(), check_rates(stretched)
     with _only_builder(folder):
-        plan = make_plan(corpora.load(corpus_name).scan(root))
+        plan = make_plan(corpora.load(corpus_name).scan(root), rates)
         old = _old_bank(folder, plan)
         if old is not None and old.listing == plan.digest:
             print("nothing has changed since the bank was built")
@@ -80,13 +92,14 @@ def build(corpus_name: str, root: Path, folder: Path, workers: int | None = None
                 on_broken(old.skipped)
             return old
         partial = open_partial(folder, plan)
-        known = known_in_partial(outdated_folder(folder))
-        known |= known_in_bank(old) if old is not None else {}
-        measures, failed = _fill(plan, partial, known | known_in_partial(partial), workers or os.cpu_count() or 1)
-        broken = (*plan.broken, *failed)
-        if broken:
-            on_broken(broken)
-        _write_index_and_card(plan, partial, measures, broken)
+        with working(workers or os.cpu_count() or 1) as pool:
+            measures, failed = _fill(plan, partial, known_clips(folder, old), pool)
+            broken = (*plan.broken, *failed)
+            if broken:
+                on_broken(broken)
+            clips = _measured(plan, measures, broken)
+            beats = _measure_tempo(clips, partial, bank_tempo.known_tempi(folder, old), pool)
+        _write_index_and_card(plan, partial, bank_tempo.with_tempo(clips, beats), broken)
         _take_place(folder)
         _clear_away(folder)
     return Bank.open(folder)
@@ -112,16 +125,25 @@ def _old_bank(folder: Path, plan: Plan) -> Bank | None:
         return None
     if old.listing != plan.digest:
         now = plan.clips[~plan.clips["path"].isin(old.left_out)]
-        told = changes(_identities(old.index), _identities(now)) or "what was left out, or the folder of the data"
-        print(f"the data are not those of the bank {folder}, which is built again: {told}")
+        told = [f"data: {files}"] if (files := changes(_identities(old.index), _identities(now))) else []
+        if (held := _rates(old.index)) != (asked := _rates(now)):
+            told.append(f"stretched variants there: {held}; asked for: {asked}")
+        told = told or ["what was left out, or the folder of the data, differs"]
+        print(f"{folder} is not the bank that is asked for and is built again: {'; '.join(told)}")
     return old
 
 
 def _identities(clips: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    return dict(zip(clips["path"], zip(clips["size"], clips["mtime_ns"], strict=True), strict=True))
+    files = files_of(clips)
+    return dict(zip(files["path"], zip(files["size"], files["mtime_ns"], strict=True), strict=True))
 
 
-def _fill(plan: Plan, partial: Path, known: Known, workers: int) -> tuple[dict[str, Measures], list[corpora.Broken]]:
+def _rates(clips: pd.DataFrame) -> str:
+    rates = sorted(clips.loc[clips["kind"] == "stretched", "rate"].unique())
+    return ", ".join(f"{rate:g}" for rate in rates) or "none"
+
+
+def _fill(plan: Plan, partial: Path, known: Known, pool: Workers) -> tuple[dict[str, Measures], list[corpora.Broken]]:
     """Fill every slot of the plan; gives the measures by clip, and what proved to be broken, in the plan's order."""
     slots = [_slot(row, plan.corpus.root, partial, known) for row in plan.clips.to_dict("records")]
     ready = sum(slot.earlier is not None for slot in slots)
@@ -135,33 +157,54 @@ def _fill(plan: Plan, partial: Path, known: Known, workers: int) -> tuple[dict[s
         (partial / JOURNAL).open("a") as journal,
         tqdm(total=len(slots), desc="bank", unit="clip") as bar,
     ):
-        for slot, result in filled(slots, workers):
+        for slot, result in pool.results(fill, slots):
             if isinstance(result, UserError):
-                failed[slot.clip] = corpora.Broken(slot.path, str(result))
+                failed[slot.source.path] = corpora.Broken(slot.source.path, str(result))
             else:
                 measures[slot.clip] = result
-                add_to_journal(journal, slot.clip, result)
+                add_to_journal(journal, slot_entry(slot.clip, result))
             bar.update()
-    return measures, [failed[slot.clip] for slot in slots if slot.clip in failed]
+    return measures, [failed[path] for path in plan.clips["path"].unique() if path in failed]
 
 
 def _slot(row: dict, root: Path, partial: Path, known: Known) -> Slot:
     return Slot(
-        root=root,
+        source=source_of(row, root),
         samples=partial / SAMPLES,
         sample_rate_hz=SAMPLE_RATE_HZ,
         earlier=known.get(tuple(row[key] for key in IDENTITY)),
-        **{key: row[key] for key in ("clip", "path", "size", "mtime_ns", "offset", "length")},
+        **{key: row[key] for key in ("clip", "offset", "length")},
     )
 
 
-def _write_index_and_card(
-    plan: Plan, partial: Path, measures: dict[str, Measures], broken: Sequence[corpora.Broken]
-) -> None:
+def _measured(plan: Plan, measures: dict[str, Measures], broken: Iterable[corpora.Broken]) -> pd.DataFrame:
+    """The clips that are whole, with their measures."""
     clips = whole_clips(plan.clips, {item.path for item in broken})
-    measured = pd.DataFrame([asdict(measures[clip]) for clip in clips["clip"]], columns=list(MEASURES))
-    index = pd.concat([clips, measured], axis=1)[list(INDEX_TYPES)].astype(INDEX_TYPES)
-    _refuse_lost_classes(plan, index)
+    _refuse_lost_classes(plan, clips)
+    columns = pd.DataFrame([asdict(measures[clip]) for clip in clips["clip"]], columns=list(MEASURES))
+    return pd.concat([clips, columns], axis=1)
+
+
+def _measure_tempo(clips: pd.DataFrame, partial: Path, known: KnownTempi, pool: Workers) -> dict[str, Beats]:
+    """The tempo of every song, measured where it is not known."""
+    songs = songs_of(clips, partial / SAMPLES)
+    beats = {song.group: known[song.key] for song in songs if song.key in known}
+    new = [song for song in songs if song.group not in beats]
+    with (
+        (partial / TEMPO_JOURNAL).open("a") as journal,
+        tqdm(total=len(new), desc="tempo", unit="song", disable=not new) as bar,
+    ):
+        for song, result in pool.results(bank_tempo.measured_beats, new):
+            if isinstance(result, UserError):
+                raise result
+            beats[song.group] = result
+            add_to_journal(journal, bank_tempo.tempo_entry(song, result))
+            bar.update()
+    return beats
+
+
+def _write_index_and_card(plan: Plan, partial: Path, clips: pd.DataFrame, broken: Sequence[corpora.Broken]) -> None:
+    index = clips[list(INDEX_TYPES)].astype(INDEX_TYPES)
     with (partial / SAMPLES).open("rb") as samples:
         os.fsync(samples.fileno())
     table = write_index(index)
@@ -184,8 +227,8 @@ def _write_index_and_card(
         temporary.write_text(json.dumps(card, indent=1))
 
 
-def _refuse_lost_classes(plan: Plan, index: pd.DataFrame) -> None:
-    lost = sorted(set(plan.corpus.classes) - set(index.loc[index["kind"] != "noise", "label"]))
+def _refuse_lost_classes(plan: Plan, clips: pd.DataFrame) -> None:
+    lost = sorted(set(plan.corpus.classes) - set(clips.loc[clips["kind"] == "stem", "label"]))
     if lost:
         raise UserError(
             f"{plan.corpus.root}: no whole song is left of {', '.join(lost)}: mend some, or remove the class"
@@ -202,7 +245,7 @@ def _take_place(folder: Path) -> None:
 
 def _clear_away(folder: Path) -> None:
     """Remove what only building needed."""
-    for name in (PLAN, JOURNAL):
+    for name in (PLAN, JOURNAL, TEMPO_JOURNAL):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(outdated_folder(folder), ignore_errors=True)
     shutil.rmtree(partial_folder(folder), ignore_errors=True)

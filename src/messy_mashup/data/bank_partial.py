@@ -1,18 +1,20 @@
 """The part of a bank that is built so far: a folder beside the bank's place, that can be gone on with after any end.
 
-It holds plan.json (what goes where), samples.int16, and a journal with a line for every clip that is written. A clip
-that the journal names is taken over where its bytes still have their hash; whatever else was written is written again.
+It holds plan.json (what goes where), samples.int16, and a journal with a line for every clip that is written, and
+another for the tempo of songs (bank_tempo.py). A clip that the journal names is taken over where its bytes still have
+their hash; whatever else was written is written again.
 When the sources change, the folder is set aside as `<bank>.outdated`, and unchanged clips are copied from there.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from messy_mashup.data.bank import SAMPLES, Bank
+from messy_mashup.data.bank import FORMAT, SAMPLES, Bank
 from messy_mashup.data.bank_plan import Plan
 from messy_mashup.data.bank_slot import MEASURES, SAMPLE_BYTES, Earlier, Measures
 from messy_mashup.errors import UserError
@@ -20,7 +22,7 @@ from messy_mashup.files import write_whole
 
 PLAN = "plan.json"
 JOURNAL = "journal.jsonl"
-IDENTITY = ["path", "size", "mtime_ns", "length", "source_hz"]
+IDENTITY = ["clip", "path", "size", "mtime_ns", "length", "source_hz", "rate"]
 
 Known = dict[tuple[Any, ...], Earlier]
 
@@ -48,36 +50,54 @@ def open_partial(folder: Path, plan: Plan) -> Path:
     partial.mkdir()
     with (partial / SAMPLES).open("wb") as file:
         file.truncate(plan.samples * SAMPLE_BYTES)
-    clips = plan.clips[["clip", "offset", *IDENTITY]].to_dict("records")
+    clips = plan.clips[["offset", *IDENTITY]].to_dict("records")
     with write_whole(partial / PLAN) as temporary:
-        temporary.write_text(json.dumps({"digest": plan.digest, "clips": clips}))
+        temporary.write_text(json.dumps({"format": FORMAT, "digest": plan.digest, "clips": clips}))
     return partial
 
 
-def add_to_journal(journal: TextIO, clip: str, measures: Measures) -> None:
-    """Note that a clip is written; begins a line of its own even after one that was cut short."""
-    journal.write("\n" + json.dumps([clip, asdict(measures)]))
+def add_to_journal(journal: TextIO, entry: list[Any]) -> None:
+    """Note what is done; begins a line of its own even after one that was cut short."""
+    journal.write("\n" + json.dumps(entry))
     journal.flush()
 
 
-def known_in_partial(partial: Path) -> Known:
-    """Where a partial bank holds which source files, by its journal."""
-    rows = {row["clip"]: row for row in _read_plan(partial).get("clips", [])}
-    journal = partial / JOURNAL
-    known = {}
-    for line in journal.read_text().splitlines() if journal.is_file() else []:
+def journal_entries(partial: Path, name: str) -> Iterator[list[Any]]:
+    """What a journal of a partial bank says; nothing where it is not there or of another version."""
+    journal = partial / name
+    lines = journal.read_text().splitlines() if _read_plan(partial) and journal.is_file() else []
+    for line in lines:
         try:
-            clip, measures = json.loads(line)
+            yield json.loads(line)
         except ValueError:  # the line at which the build was killed
             continue
+
+
+def slot_entry(clip: str, measures: Measures) -> list[Any]:
+    """A journal's line for a clip that is written."""
+    return [clip, asdict(measures)]
+
+
+def known_clips(folder: Path, bank: Bank | None) -> Known:
+    """What of a bank to be built in `folder` is there already: in what was set aside, in the bank that is, so far."""
+    known = _known_in_partial(outdated_folder(folder))
+    known |= _known_in_bank(bank) if bank is not None else {}
+    return known | _known_in_partial(partial_folder(folder))
+
+
+def _known_in_partial(partial: Path) -> Known:
+    """Where a partial bank holds which clips, by its journal."""
+    rows = {row["clip"]: row for row in _read_plan(partial).get("clips", [])}
+    known = {}
+    for clip, measures in journal_entries(partial, JOURNAL):
         if clip in rows:
             identity = tuple(rows[clip][key] for key in IDENTITY)
             known[identity] = Earlier(partial / SAMPLES, rows[clip]["offset"], Measures(**measures))
     return known
 
 
-def known_in_bank(bank: Bank) -> Known:
-    """Where a finished bank holds which source files."""
+def _known_in_bank(bank: Bank) -> Known:
+    """Where a finished bank holds which clips."""
     return {
         tuple(row[key] for key in IDENTITY): Earlier(
             bank.root / SAMPLES, row["offset"], Measures(**{key: row[key] for key in MEASURES})
@@ -87,7 +107,9 @@ def known_in_bank(bank: Bank) -> Known:
 
 
 def _read_plan(partial: Path) -> dict[str, Any]:
-    return json.loads((partial / PLAN).read_text()) if (partial / PLAN).is_file() else {}
+    """The plan of a partial bank; empty where there is none or it is of another version."""
+    plan = json.loads((partial / PLAN).read_text()) if (partial / PLAN).is_file() else {}
+    return plan if plan.get("format") == FORMAT else {}
 
 
 def _refuse_full_disk(folder: Path, needed_bytes: int) -> None:

@@ -1,8 +1,11 @@
-"""What a bank will hold and where, from the headers of its source files; nothing is decoded."""
+"""What a bank will hold and where, from the headers of its source files; nothing is decoded.
+
+Files come first, then synthetic noise, then stretched variants, so that no choice moves the clips before it.
+"""
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.data.audio import read_header, resampled_length
-from messy_mashup.data.bank import GUARD, SAMPLE_RATE_HZ
+from messy_mashup.data.bank import FORMAT, GUARD, SAMPLE_RATE_HZ
+from messy_mashup.data.bank_source import stretched_clips, synthetic_clips
 from messy_mashup.data.corpora import Broken, Corpus
 from messy_mashup.errors import UserError
 
@@ -22,7 +26,7 @@ HEADER_THREADS = 16
 
 @dataclass(frozen=True)
 class Plan:
-    """Every whole clip with its slot, what is broken so far, and a digest that changes with any source file."""
+    """Every whole clip with its slot, what is broken so far, and a digest that changes with any source."""
 
     corpus: Corpus
     clips: pd.DataFrame
@@ -35,15 +39,18 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Of the listing: names, sizes, dates, lengths, labels, place of the data, and what is broken."""
-        listed = [self.corpus.name, str(self.corpus.root), self.corpus.classes, SAMPLE_RATE_HZ, GUARD]
+        """Of the listing: names, sizes, dates, lengths, labels, rates, place of the data, and what is broken."""
+        listed = [FORMAT, self.corpus.name, str(self.corpus.root), self.corpus.classes, SAMPLE_RATE_HZ, GUARD]
         broken = [item.path for item in self.broken]
         rows = self.clips.astype(object).values.tolist()
         return hashlib.sha256(json.dumps([*listed, broken, rows]).encode()).hexdigest()
 
 
-def make_plan(corpus: Corpus) -> Plan:
-    """Read all headers, set broken files aside with the songs they belong to, and give every other clip its slot."""
+def make_plan(corpus: Corpus, rates: Sequence[float] = ()) -> Plan:
+    """Read all headers, set broken files aside with the songs they belong to, and give every other clip its slot.
+
+    rates: those at which every stem is to be there stretched, too.
+    """
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         looked = list(pool.map(lambda path: _look(corpus.root, path), corpus.clips["path"]))
     unreadable = [item for item in looked if isinstance(item, Broken)]
@@ -54,17 +61,18 @@ def make_plan(corpus: Corpus) -> Plan:
     clips = corpus.clips.merge(found, on="path", how="inner")
     uneven = _uneven_songs(clips, corpus.root)
     whole = whole_clips(corpus.clips, {item.path for item in [*unreadable, *uneven]})
-    clips = clips[clips["path"].isin(whole["path"])].reset_index(drop=True)
+    clips = clips[clips["path"].isin(whole["path"])].assign(rate=1.0)
+    clips = pd.concat([clips, synthetic_clips(), *stretched_clips(clips, rates)], ignore_index=True)
     clips["offset"] = GUARD + (clips["length"] + GUARD).cumsum() - (clips["length"] + GUARD)
     return Plan(corpus, clips, (*corpus.broken, *unreadable, *uneven))
 
 
 def whole_clips(clips: pd.DataFrame, broken: Collection[str]) -> pd.DataFrame:
-    """The clips that stay when those at the paths `broken` go; a song goes with any of its stems."""
+    """The clips that stay when those at the paths `broken` go; a song goes with any of its stems, variants and all."""
     gone = clips["path"].isin(broken)
-    stems = clips["kind"] == "stem"
-    songs = clips.loc[gone & stems, "group"]
-    return clips[~(gone | (stems & clips["group"].isin(songs)))].reset_index(drop=True)
+    music = clips["kind"].isin(["stem", "stretched"])
+    songs = clips.loc[gone & music, "group"]
+    return clips[~(gone | (music & clips["group"].isin(songs)))].reset_index(drop=True)
 
 
 def _look(root: Path, path: str) -> tuple[str, int, int, int, int] | Broken:

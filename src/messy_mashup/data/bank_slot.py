@@ -1,4 +1,4 @@
-"""One clip: decoded, quantised to int16, measured, and written into its place in the bank."""
+"""One clip: made from its source, quantised to int16, measured, and written into its place in the bank."""
 
 import hashlib
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from messy_mashup.data.audio import read_mono
+from messy_mashup.data.bank_source import Source
 from messy_mashup.errors import UserError
 
 SAMPLE_BYTES = 2
@@ -41,27 +41,19 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Slot:
-    """A source file (`path` below `root`) and its place: `length` samples from `offset` in the file `samples`."""
+    """A clip's source and its place: `length` samples from `offset` in the file `samples`."""
 
     clip: str
-    root: Path
-    path: str
-    size: int
-    mtime_ns: int
+    source: Source
     samples: Path
     offset: int
     length: int
     sample_rate_hz: int
     earlier: Earlier | None = None
 
-    @property
-    def source(self) -> Path:
-        """The source file."""
-        return self.root / self.path
-
 
 def fill(slot: Slot) -> Measures:
-    """Write the clip into its slot, from an earlier copy whose hash still holds, else by decoding its source."""
+    """Write the clip into its slot, from an earlier copy whose hash still holds, else from its source."""
     with slot.samples.open("r+b") as file:
         codes = _earlier_codes(slot)
         if codes is not None:
@@ -118,8 +110,7 @@ def _earlier_codes(slot: Slot) -> np.ndarray | None:
 
 
 def _source_wave(slot: Slot) -> np.ndarray:
-    wave = read_mono(slot.source, slot.sample_rate_hz)
-    now = slot.source.stat()
-    if (now.st_size, now.st_mtime_ns) != (slot.size, slot.mtime_ns) or len(wave) != slot.length:
-        raise UserError(f"{slot.source}: changed while the bank was being built: run the command again")
+    wave = slot.source.wave(slot.sample_rate_hz)
+    if len(wave) != slot.length:
+        raise UserError(f"{slot.clip}: {len(wave)} samples were made of it, not {slot.length}: run the command again")
     return wave

@@ -1,57 +1,78 @@
-"""Slots filled by a pool of processes that ends with its parent, however that ends."""
+"""A pool of processes that builds a bank and ends with its parent, however that ends."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_end
+from typing import TypeVar
 
-from messy_mashup.data.bank_slot import Measures, Slot, fill
 from messy_mashup.errors import UserError
 
-BATCH = 8  # sending a slot to a worker and back costs about half as much as filling it with a clip of 3 s
+BATCH = 8  # sending a clip of 3 s to a worker and back costs about half as much as decoding it
 BATCHES_EACH = 3  # enough that no worker waits for its parent; few, so that memory stays flat
 
-Filled = tuple[Slot, Measures | UserError]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
-def filled(slots: Iterable[Slot], workers: int) -> Iterator[Filled]:
-    """Fill the slots in parallel; yields each with its measures, or with why its source cannot be used, as it ends."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+@dataclass(frozen=True)
+class Workers:
+    """The pool, for several rounds of work."""
+
+    pool: ProcessPoolExecutor
+    count: int
+
+    def results(
+        self, work: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result | UserError]]:
+        """Do `work` on all tasks in parallel; yields each with its result or UserError, as it ends."""
         try:
-            yield from _completed(pool, iter(slots), BATCHES_EACH * workers)
+            yield from self._completed(work, iter(tasks))
         except BrokenProcessPool as error:
             raise UserError("a worker was killed, perhaps for memory: run again to go on, with --workers 1") from error
         except OSError as error:
             raise UserError(f"the bank cannot be written ({error}): make room and run again to go on") from error
 
-
-def _completed(pool: ProcessPoolExecutor, slots: Iterator[Slot], at_once: int) -> Iterator[Filled]:
-    under_way: set[Future[list[Filled]]] = set()
-    while True:
-        with _interrupts_held():
-            while len(under_way) < at_once and (batch := list(islice(slots, BATCH))):
-                under_way.add(pool.submit(_fill_batch, batch))
-        if not under_way:
-            return
-        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield from future.result()
-
-
-def _fill_batch(slots: list[Slot]) -> list[Filled]:
-    return [(slot, _fill_or_error(slot)) for slot in slots]
+    def _completed(
+        self, work: Callable[[Task], Result], tasks: Iterator[Task]
+    ) -> Iterator[tuple[Task, Result | UserError]]:
+        under_way: set[Future[list[tuple[Task, Result | UserError]]]] = set()
+        while True:
+            with _interrupts_held():
+                while len(under_way) < BATCHES_EACH * self.count and (batch := list(islice(tasks, BATCH))):
+                    under_way.add(self.pool.submit(_done_batch, work, batch))
+            if not under_way:
+                return
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield from future.result()
 
 
-def _fill_or_error(slot: Slot) -> Measures | UserError:
+@contextmanager
+def working(count: int) -> Iterator[Workers]:
+    """So many workers; each starts with the first work there is for it."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
+        try:
+            yield Workers(pool, count)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, what waits would be done for nothing
+
+
+def _done_batch(work: Callable[[Task], Result], tasks: list[Task]) -> list[tuple[Task, Result | UserError]]:
+    return [(task, _done_or_error(work, task)) for task in tasks]
+
+
+def _done_or_error(work: Callable[[Task], Result], task: Task) -> Result | UserError:
     try:
-        return fill(slot)
+        return work(task)
     except UserError as error:
         return error
 

@@ -25,10 +25,16 @@ class Folds:
         return int(self.table["fold"].max()) + 1
 
     def split(self, index: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of a bank's index to train on, and those to validate on; ALL validates on none."""
-        key = pd.MultiIndex.from_frame(index[["kind", "group"]])
-        held_out = self.table.set_index(["kind", "group"])["fold"].loc[key].to_numpy() == fold
-        return index[~held_out], index[held_out]
+        """The rows of a bank's index to train on, and those to validate on; ALL validates on none.
+
+        Stretched variants go with their stems. Synthetic noise is on both sides: no recording can be learnt by heart.
+        """
+        kind = index["kind"].replace("stretched", "stem")
+        shared = (kind == "synthetic").to_numpy()
+        key = pd.MultiIndex.from_arrays([kind[~shared], index["group"][~shared]])
+        held_out = np.zeros(len(index), bool)
+        held_out[~shared] = self.table.set_index(["kind", "group"])["fold"].loc[key].to_numpy() == fold
+        return index[~held_out], index[held_out | (shared & (fold != ALL))]
 
 
 def make_folds(index: pd.DataFrame, count: int, seed: int) -> Folds:
@@ -59,7 +65,8 @@ def open_folds(path: Path, index: pd.DataFrame, count: int, seed: int) -> Folds:
         with write_whole(path) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
     table = pd.read_csv(path, dtype={"kind": str, "group": str, "label": str}, keep_default_na=False)
-    groups = set(map(tuple, index[["kind", "group"]].to_numpy()))
+    recorded = index[index["kind"].isin(["stem", "noise"])]
+    groups = set(map(tuple, recorded[["kind", "group"]].to_numpy()))
     if set(map(tuple, table[["kind", "group"]].to_numpy())) != groups:
         raise UserError(f"{path} holds folds of other songs than the bank: remove it, and the runs that used it")
     return Folds(table)

@@ -6,32 +6,39 @@ So any mashup of any epoch can be drawn again anywhere, in any batch and by any 
 from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
 
-from messy_mashup.errors import UserError
+from messy_mashup.mashup import tempo
+from messy_mashup.mashup.pool import ABSENT, Pool
+from messy_mashup.purposes import EXTRAS
 from messy_mashup.recipe import MashupRecipe
 
-ABSENT = -1  # in place of a clip number: no such song or burst
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Arrangements:
     """A batch of mashups. Clips are row numbers of the bank's index; positions are in seconds of the mashup,
     offsets in seconds of the clip; gains are linear.
+
+    Voices are those of the recipe's parts, then the echo of each; a bed is the last burst. A voice is silent before and
+    after its clip, so an offset may be negative. A burst that goes on when its clip has ended begins the clip again.
     """
 
     label: np.ndarray  # (batch,) class number
     length_s: np.ndarray  # (batch,)
     heard_at: np.ndarray  # (batch,) in [0, 1): where a model that hears less than the whole listens
-    voice_clip: np.ndarray  # (batch, voices)
+    high_pass_hz: np.ndarray  # (batch,) of the finished mashup; 0: none
+    low_pass_hz: np.ndarray
+    voice_clip: np.ndarray  # (batch, voices) or ABSENT
     voice_offset_s: np.ndarray
     voice_rate: np.ndarray  # above 1: faster
     voice_gain: np.ndarray
-    burst_clip: np.ndarray  # (batch, bursts)
+    burst_clip: np.ndarray  # (batch, bursts) or ABSENT
     burst_offset_s: np.ndarray
     burst_at_s: np.ndarray
     burst_length_s: np.ndarray
-    burst_gain: np.ndarray
+    burst_fade_s: np.ndarray  # how long the amplitude rises after a burst's begin and falls before its end
+    burst_gain: np.ndarray  # of what the recipe's burst_level says
 
     def __len__(self) -> int:
         return len(self.label)
@@ -40,79 +47,126 @@ class Arrangements:
         return Arrangements(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-@dataclass(frozen=True)
-class Pool:
-    """The clips that mashups may be made of: whole songs by class, and noise clips."""
-
-    classes: tuple[str, ...]
-    songs: np.ndarray  # (classes, most songs of a class, parts) clip numbers; rows past `song_count` are ABSENT
-    song_count: np.ndarray  # (classes,)
-    noises: np.ndarray  # (noise clips,)
-    length_s: np.ndarray  # (clips of the bank,)
-
-    @classmethod
-    def of(cls, index: pd.DataFrame, sample_rate_hz: int, classes: tuple[str, ...], parts: tuple[str, ...]) -> "Pool":
-        """The pool of a bank's index, or of the rows of it that a fold may use (row labels are clip numbers)."""
-        stems = index[index["kind"] == "stem"]
-        table = stems.assign(number=stems.index).pivot(index="group", columns="part", values="number")
-        label = stems.drop_duplicates("group").set_index("group")["label"].loc[table.index].to_numpy()
-        rows = [table.loc[label == name, list(parts)].to_numpy(dtype=np.int64) for name in classes]
-        for name, songs in zip(classes, rows, strict=True):
-            if len(songs) < len(parts):
-                raise UserError(
-                    f"{name} has {len(songs)} songs here; a mashup of {len(parts)} different songs needs as many: "
-                    "add songs or use fewer folds"
-                )
-        songs = np.full((len(classes), max(map(len, rows)), len(parts)), ABSENT)
-        for number, row in enumerate(rows):
-            songs[number, : len(row)] = row
-        length_s = np.zeros(int(index.index.max()) + 1)
-        length_s[index.index] = index["length"] / sample_rate_hz
-        noises = index.index[index["kind"] == "noise"].to_numpy()
-        return cls(classes, songs, np.array([len(row) for row in rows]), noises, length_s)
-
-
 def draw(pool: Pool, recipe: MashupRecipe, key: tuple[int, int, int], start: int, count: int) -> Arrangements:
     """Mashups `start` to `start + count` of the stream that `key` (seed, purpose, epoch) names."""
-    if recipe.noisy > 0 and len(pool.noises) == 0:
-        raise UserError("the recipe wants noise and the bank holds no noise clips: add ESC-50 or set mashup.noisy=0")
+    pool.refuse(recipe)
     voices, bursts = len(recipe.parts), recipe.bursts[1]
     draws = _Draws(key, start, count, width=3 + 5 * voices + 2 + 5 * bursts)
+    # What most recipes leave out has numbers of its own, so that all else is drawn the same with and without it.
+    extras = _Draws((*key, EXTRAS), start, count, width=13 + voices + 2 * bursts)
     label = _number_below(draws.one(), len(pool.classes))
-    wanted_s = _within(recipe.length_s, draws.one())
+    wanted_s = np.where(extras.one() < recipe.whole, np.inf, _within(recipe.length_s, draws.one()))
     heard_at = draws.one()
+    high_pass_hz = _sometimes(recipe.high_pass, recipe.high_pass_hz, extras)
+    low_pass_hz = _sometimes(recipe.low_pass, recipe.low_pass_hz, extras)
+    length_s, *voice_columns = _voices(recipe, pool, label, wanted_s, draws, extras)
+    voice_columns = _with_echoes(recipe, *voice_columns, extras)
+    burst_columns = _with_bed(recipe, pool, length_s, _bursts(recipe, pool, length_s, draws, extras), extras)
+    return Arrangements(label, length_s, heard_at, high_pass_hz, low_pass_hz, *voice_columns, *burst_columns)
 
+
+def _voices(
+    recipe: MashupRecipe, pool: Pool, label: np.ndarray, wanted_s: np.ndarray, draws: "_Draws", extras: "_Draws"
+) -> tuple[np.ndarray, ...]:
+    """The mashups' lengths (batch,), and clip, offset, rate and gain of every voice (batch, voices)."""
+    voices = len(recipe.parts)
     songs = _different(draws.block(voices), pool.song_count[label])
-    voice_clip = pool.songs[label[:, None], songs, np.arange(voices)]
+    clip = pool.songs[label[:, None], songs, np.arange(voices)]
     stretched = draws.block(voices) < recipe.stretched
-    voice_rate = np.where(stretched, _within(recipe.rate, draws.block(voices)), 1.0)
-    voice_length_s = pool.length_s[voice_clip]
-    length_s = np.minimum(wanted_s, (voice_length_s / voice_rate).min(axis=1))
-    voice_room_s = np.maximum(0, voice_length_s - length_s[:, None] * voice_rate)
-    voice_offset_s = draws.block(voices) * voice_room_s
-    voice_gain = _within(recipe.gain, draws.block(voices))
+    drawn = np.where(stretched, _within(recipe.rate, draws.block(voices)), 1.0)
+    rate = tempo.rates(recipe, pool, clip, drawn)
+    clip, rate = tempo.with_variants(pool, clip, rate, extras.block(voices) < recipe.vocoded)
+    clip_s = pool.length_s[clip]
+    length_s = np.minimum(wanted_s, (clip_s / rate).min(axis=1))
+    offset_s = draws.block(voices) * np.maximum(0, clip_s - length_s[:, None] * rate)
+    if recipe.tempo == "downbeats":
+        offset_s, length_s = tempo.aligned(pool, clip, rate, offset_s, length_s)
+    return length_s, clip, offset_s, rate, _within(recipe.gain, draws.block(voices))
 
-    number = recipe.bursts[0] + _number_below(draws.one(), 1 + bursts - recipe.bursts[0])
+
+def _with_echoes(
+    recipe: MashupRecipe,
+    clip: np.ndarray,
+    offset_s: np.ndarray,
+    rate: np.ndarray,
+    gain: np.ndarray,
+    extras: "_Draws",
+) -> list[np.ndarray]:
+    """The columns of the voices; where the recipe has echoes, each voice once more, later and softer."""
+    echoing, late_s, softer = (column[:, None] for column in extras.block(3).T)
+    if not recipe.echo:
+        return [clip, offset_s, rate, gain]
+    echo = (
+        np.where(echoing < recipe.echo, clip, ABSENT),
+        offset_s - _within(recipe.echo_s, late_s) * rate,
+        rate,
+        gain * _within(recipe.echo_gain, softer),
+    )
+    return [np.concatenate(pair, axis=1) for pair in zip((clip, offset_s, rate, gain), echo, strict=True)]
+
+
+def _bursts(
+    recipe: MashupRecipe, pool: Pool, length_s: np.ndarray, draws: "_Draws", extras: "_Draws"
+) -> tuple[np.ndarray, ...]:
+    """Clip, offset, position, length, fade and gain of every burst (batch, bursts)."""
+    fewest, most = recipe.bursts
+    number = fewest + _number_below(draws.one(), 1 + most - fewest)
     number = np.where(draws.one() < recipe.noisy, number, 0)
-    sounding = np.arange(bursts) < number[:, None]
-    picked = _number_below(draws.block(bursts), max(1, len(pool.noises)))
-    burst_clip = np.where(sounding, pool.noises[picked] if len(pool.noises) else ABSENT, ABSENT)
-    burst_clip_s = np.where(sounding, pool.length_s[burst_clip], 0)
-    burst_length_s = np.minimum(_within(recipe.burst_s, draws.block(bursts)), burst_clip_s)
-    burst_offset_s = draws.block(bursts) * (burst_clip_s - burst_length_s)
+    clip = _noises(recipe, pool, draws.block(most), extras.block(most))
+    clip = np.where(np.arange(most) < number[:, None], clip, ABSENT)
+    clip_s = np.where(clip == ABSENT, 0, pool.length_s[clip])
+    wanted_s = _within(recipe.burst_s, draws.block(most))
+    burst_s = np.where(clip == ABSENT, 0, wanted_s) if recipe.repeated else np.minimum(wanted_s, clip_s)
+    room_s = np.where(burst_s > clip_s, clip_s, clip_s - burst_s)
+    offset_s = draws.block(most) * room_s
     # A burst begins anywhere, so that it may be cut by the mashup's end.
-    burst_at_s = draws.block(bursts) * length_s[:, None]
-    burst_gain = _within(recipe.burst_gain, draws.block(bursts))
-    return Arrangements(
-        label, length_s, heard_at, voice_clip, voice_offset_s, voice_rate, voice_gain,
-        burst_clip, burst_offset_s, burst_at_s, burst_length_s, burst_gain,
-    )  # fmt: skip
+    at_s = draws.block(most) * length_s[:, None]
+    gain = _noise_gain(recipe, recipe.burst_gain, recipe.burst_snr_db, draws.block(most))
+    return clip, offset_s, at_s, burst_s, _within(recipe.burst_fade_s, extras.block(most)), gain
+
+
+def _with_bed(
+    recipe: MashupRecipe, pool: Pool, length_s: np.ndarray, bursts: tuple[np.ndarray, ...], extras: "_Draws"
+) -> list[np.ndarray]:
+    """The columns of the bursts; where the recipe has beds, one more that lasts as long as the mashup."""
+    sounding, picked, synthetic, offset, loud = extras.block(5).T
+    if not recipe.bed:
+        return list(bursts)
+    clip = np.where(sounding < recipe.bed, _noises(recipe, pool, picked, synthetic), ABSENT)
+    still = np.zeros(len(clip))
+    gain = _noise_gain(recipe, recipe.bed_gain, recipe.bed_snr_db, loud)
+    bed = (clip, offset * pool.length_s[clip], still, length_s, still, gain)
+    return [np.concatenate([column, of_bed[:, None]], axis=1) for column, of_bed in zip(bursts, bed, strict=True)]
+
+
+def _noises(recipe: MashupRecipe, pool: Pool, picked: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
+    """A noise clip for each of two uniform numbers: which one, and whether it is a synthetic one."""
+    chosen = np.full(picked.shape, ABSENT)
+    for is_of_kind, clips in (
+        (synthetic >= recipe.synthetic, pool.noises),
+        (synthetic < recipe.synthetic, pool.synthetic),
+    ):
+        if len(clips):
+            chosen = np.where(is_of_kind, clips[_number_below(picked, len(clips))], chosen)
+    return chosen
+
+
+def _noise_gain(recipe: MashupRecipe, gain: Range, snr_db: Range, uniform: np.ndarray) -> np.ndarray:
+    if recipe.burst_level == "snr":
+        return 10 ** (-_within(snr_db, uniform) / 20)
+    return _within(gain, uniform)
+
+
+def _sometimes(share: float, low_high: Range, extras: "_Draws") -> np.ndarray:
+    """A number within the range for this share of mashups, 0 for the others."""
+    happens, where = extras.block(2).T
+    return np.where(happens < share, _within(low_high, where), 0.0)
 
 
 class _Draws:
     """Uniform numbers in [0, 1), a row a mashup: the rows start … start + count of one counter-based stream."""
 
-    def __init__(self, key: tuple[int, int, int], start: int, count: int, width: int) -> None:
+    def __init__(self, key: tuple[int, ...], start: int, count: int, width: int) -> None:
         width = -(-width // 4) * 4  # Philox makes four numbers a step, so a row is whole steps
         stream = np.random.Philox(key=np.random.SeedSequence(key).generate_state(2, np.uint64))
         stream.advance(start * width // 4)
@@ -127,7 +181,7 @@ class _Draws:
         return self.rows[:, self.used - width : self.used]
 
 
-def _within(low_high: tuple[float, float], uniform: np.ndarray) -> np.ndarray:
+def _within(low_high: Range, uniform: np.ndarray) -> np.ndarray:
     low, high = low_high
     return low + (high - low) * uniform
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from messy_mashup.mashup.arrangement import ABSENT, Arrangements
+from messy_mashup.mashup.arrangement import Arrangements
+from messy_mashup.mashup.pool import ABSENT
 
 NO_CLIP = ""  # in place of the name of an absent burst
 
@@ -30,7 +31,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """A table of arrangements from its CSV, every number as it was; an `id` stays text, a `fold` is a number."""
     # As text first: pandas' own reading of numbers was off by a last digit before version 3.
     table = pd.read_csv(path, dtype=object, keep_default_na=False)
-    types = {name: float for name in table.columns if name.endswith(("_s", "_at", "_rate", "_gain"))}
+    types = {name: float for name in table.columns if name.endswith(("_s", "_hz", "_at", "_rate", "_gain"))}
     return table.astype(types | ({"fold": int} if "fold" in table else {}))
 
 

@@ -1,35 +1,49 @@
-"""One mashup as a waveform, for listening and for tests that hold the frame domain against it.
+"""One mashup as a waveform at any sample rate, for listening and for tests that hold the frame domain against it.
 
 Levels go in the frame domain's order: voices x gains, sum, divided by the music's peak, bursts x gains added, divided
-by the final peak. Voices are stretched by librosa's phase vocoder.
+by the final peak, then high-pass and low-pass. Voices are truly stretched.
 """
 
-from typing import Literal
-
 import numpy as np
+import pandas as pd
 
-from messy_mashup.data.bank import Bank
+from messy_mashup.data.bank import SAMPLE_RATE_HZ, Bank
 from messy_mashup.data.survey import noise_name
-from messy_mashup.mashup.arrangement import ABSENT, Arrangements
-from messy_mashup.recipe import MashupRecipe
+from messy_mashup.mashup.arrangement import Arrangements
+from messy_mashup.mashup.clip_waves import ClipWaves
+from messy_mashup.mashup.filters import ORDER
+from messy_mashup.mashup.pool import ABSENT
+from messy_mashup.mashup.stretch import DEFAULT_STRETCH, Stretch, time_stretch
+from messy_mashup.recipe import BurstLevel, MashupRecipe
+
+# A stretch fades where its input begins and ends; what a voice is cut from goes on for so long at either side.
+CONTEXT_S = 0.15
 
 
 def render(
-    bank: Bank, mashups: Arrangements, row: int, burst_level: Literal["raw", "peak"] = MashupRecipe.burst_level
+    bank: Bank,
+    mashups: Arrangements,
+    row: int,
+    burst_level: BurstLevel = MashupRecipe.burst_level,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+    stretch: Stretch = DEFAULT_STRETCH,
 ) -> np.ndarray:
-    """The mashup in a row of arrangements, at the bank's sample rate and at peak 1 (or silent): float32 (samples,).
+    """The mashup in a row of arrangements, before its filters at peak 1 (or silent): float32 (samples,).
 
-    IndexError where there is no such row, or where a clip is not in the bank.
+    At another sample rate than the bank's the original files are read. IndexError where there is no such row, or where
+    a clip is not in the bank; UserError where a file is not as the bank knows it.
     """
     _check_row(bank, mashups, row)
-    samples = int(mashups.length_s[row] * bank.sample_rate_hz)
-    music = np.zeros(samples)
-    for voice, gain in enumerate(mashups.voice_gain[row]):
-        music += gain * _voice(bank, mashups, row, voice, samples)
-    music /= _peak(music)
+    waves = ClipWaves(bank, sample_rate_hz)
+    mix = _music(waves, mashups, row, stretch)
+    music_rms = _rms(mix)
     for burst in np.flatnonzero(mashups.burst_clip[row] != ABSENT):
-        _add_burst(music, bank, mashups, (row, burst), burst_level)
-    return (music / _peak(music)).astype(np.float32)
+        _add_burst(mix, waves, mashups, (row, burst), burst_level, music_rms)
+    mix /= _peak(mix)
+    for kind, cutoff_hz in (("highpass", mashups.high_pass_hz[row]), ("lowpass", mashups.low_pass_hz[row])):
+        if cutoff_hz > 0:
+            mix = _filtered(mix, kind, cutoff_hz, sample_rate_hz)
+    return mix.astype(np.float32)
 
 
 def burst_spans(bank: Bank, mashups: Arrangements, row: int) -> list[tuple[str, float, float]]:
@@ -47,43 +61,82 @@ def burst_spans(bank: Bank, mashups: Arrangements, row: int) -> list[tuple[str, 
 def _check_row(bank: Bank, mashups: Arrangements, row: int) -> None:
     if not 0 <= row < len(mashups):
         raise IndexError(f"there is no mashup {row}: the arrangements are numbered 0 to {len(mashups) - 1}")
-    bursts = mashups.burst_clip[row]
-    clips = np.concatenate([mashups.voice_clip[row], bursts[bursts != ABSENT]])
-    unknown = clips[(clips < 0) | (clips >= len(bank.index))]
+    clips = np.concatenate([mashups.voice_clip[row], mashups.burst_clip[row]])
+    unknown = clips[(clips != ABSENT) & ((clips < 0) | (clips >= len(bank.index)))]
     if unknown.size:
         raise IndexError(f"mashup {row} wants clip {unknown[0]}: the bank holds clips 0 to {len(bank.index) - 1}")
 
 
-def _voice(bank: Bank, mashups: Arrangements, row: int, voice: int, samples: int) -> np.ndarray:
-    """The voice from its offset on and at its tempo, silent where its clip has ended: (samples,)."""
-    rate = mashups.voice_rate[row, voice]
-    begin = round(mashups.voice_offset_s[row, voice] * bank.sample_rate_hz)
-    wave = bank.wave(mashups.voice_clip[row, voice])[begin : begin + int(np.ceil(samples * rate))]
-    heard = _stretched(wave, rate)[:samples]
-    return np.pad(heard, (0, samples - len(heard)))
+def _music(waves: ClipWaves, mashups: Arrangements, row: int, stretch: Stretch) -> np.ndarray:
+    """All voices with their gains, at peak 1: (samples,)."""
+    music = np.zeros(int(mashups.length_s[row] * waves.sample_rate_hz))
+    for voice in np.flatnonzero(mashups.voice_clip[row] != ABSENT):
+        wave = waves.wave(mashups.voice_clip[row, voice])
+        begin = round(mashups.voice_offset_s[row, voice] * waves.sample_rate_hz)
+        rate, context = mashups.voice_rate[row, voice], round(CONTEXT_S * waves.sample_rate_hz)
+        # A negative offset is silence until the clip begins.
+        silent = min(len(music), round(max(0, -begin) / rate))
+        first, last = max(0, begin), max(0, begin) + int(np.ceil((len(music) - silent) * rate))
+        before = min(context, first)
+        heard = time_stretch(wave[first - before : last + context], rate, waves.sample_rate_hz, stretch)
+        heard = heard[round(before / rate) :][: len(music) - silent]
+        music[silent : silent + len(heard)] += mashups.voice_gain[row, voice] * heard
+    return music / _peak(music)
 
 
-def _stretched(wave: np.ndarray, rate: float) -> np.ndarray:
-    if rate == 1 or len(wave) == 0:
-        return wave
-    import librosa
-
-    return librosa.effects.time_stretch(wave, rate=rate)
-
-
-def _add_burst(music: np.ndarray, bank: Bank, mashups: Arrangements, place: tuple[int, int], burst_level: str) -> None:
-    """Add the burst at `place` (row, burst) to the music; what lies past the mashup's end is cut."""
+def _add_burst(
+    mix: np.ndarray,
+    waves: ClipWaves,
+    mashups: Arrangements,
+    place: tuple[int, int],
+    burst_level: BurstLevel,
+    music_rms: float,
+) -> None:
+    """Add the burst at `place` (row, burst) to the music; what lies outside the mashup is cut."""
     at, offset, length = (
-        int(seconds[place] * bank.sample_rate_hz)
+        int(seconds[place] * waves.sample_rate_hz)
         for seconds in (mashups.burst_at_s, mashups.burst_offset_s, mashups.burst_length_s)
     )
-    clip = mashups.burst_clip[place]
-    level = bank.index["peak"].iat[clip] if burst_level == "peak" else 1.0
-    if level > 0:
-        noise = bank.wave(clip)[offset : offset + length][: max(0, len(music) - at)]
-        music[at : at + len(noise)] += mashups.burst_gain[place] / level * noise
+    clip = waves.wave(mashups.burst_clip[place])
+    measured = waves.bank.index.iloc[mashups.burst_clip[place]]
+    gain = mashups.burst_gain[place] * _level(measured, burst_level, music_rms)
+    sample = np.arange(max(0, -at), min(length, len(mix) - at))  # of the burst, where the mashup is
+    faded = _fade(sample, length, int(mashups.burst_fade_s[place] * waves.sample_rate_hz))
+    # A clip that has ended begins again.
+    mix[at + sample] += gain * faded * clip[(offset + sample) % len(clip)]
+
+
+def _level(measured: pd.Series, burst_level: BurstLevel, music_rms: float) -> float:
+    """What a gain of 1 multiplies a noise clip by.
+
+    Its peak and RMS are those that the bank measured, so that a burst is as loud at every sample rate: of many noise
+    clips the greater part lies above what the bank can hold.
+    """
+    if burst_level == "raw":
+        return 1.0
+    return 1 / (measured["peak"] or 1.0) if burst_level == "peak" else music_rms / (measured["rms"] or 1.0)
+
+
+def _fade(sample: np.ndarray, length: int, fade: int) -> np.ndarray:
+    """The amplitude of a burst of `length` samples, which rises and falls within `fade` samples of its ends."""
+    if fade == 0:
+        return np.ones(len(sample))
+    return np.minimum(1, np.minimum(sample + 0.5, length - sample - 0.5) / fade)
+
+
+def _filtered(wave: np.ndarray, kind: str, cutoff_hz: float, sample_rate_hz: int) -> np.ndarray:
+    """Through a Butterworth filter; a low-pass above all that this sample rate can hold takes nothing."""
+    from scipy import signal
+
+    if kind == "lowpass" and cutoff_hz >= sample_rate_hz / 2:
+        return wave
+    return signal.sosfilt(signal.butter(ORDER, cutoff_hz, kind, fs=sample_rate_hz, output="sos"), wave)
 
 
 def _peak(wave: np.ndarray) -> float:
     """What to divide by for a peak of 1; silence stays as it is."""
     return float(np.abs(wave).max(initial=0.0)) or 1.0
+
+
+def _rms(wave: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) if len(wave) else 0.0

@@ -12,8 +12,9 @@ from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import Folds, open_folds
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
-from messy_mashup.mashup.arrangement import ABSENT, Arrangements, Pool, draw
+from messy_mashup.mashup.arrangement import Arrangements, draw
 from messy_mashup.mashup.arrangement_table import from_table, read_table, to_table
+from messy_mashup.mashup.pool import ABSENT, Pool
 from messy_mashup.purposes import VALIDATION
 from messy_mashup.recipe import FoldRecipe, MashupRecipe
 

@@ -10,8 +10,9 @@ from torch.nn.functional import one_hot
 
 from messy_mashup.features import augment
 from messy_mashup.features.pictures import Pictures
-from messy_mashup.mashup.arrangement import Pool, draw
+from messy_mashup.mashup.arrangement import draw
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
 from messy_mashup.purposes import AUGMENTATION, PICTURES, TRAINING
 from messy_mashup.recipe import Recipe
 from messy_mashup.training.parallel import Ranks

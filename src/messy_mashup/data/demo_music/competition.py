@@ -33,7 +33,7 @@ class Parameters:
     mashups: int
     seed: int
     version: int = VERSION
-    numbers: host.Numbers = host.Numbers()
+    numbers: host.Numbers = host.NUMBERS
 
 
 def write_competition(
@@ -45,7 +45,7 @@ def write_competition(
     mashups: int = 100,
     seed: int = 0,
     workers: int | None = None,
-    numbers: host.Numbers = host.Numbers(),
+    numbers: host.Numbers = host.NUMBERS,
 ) -> None:
     """Write a competition below `root`; what is already there whole is kept, so an interrupted call can be repeated."""
     parameters = Parameters(tuple(genres), songs, float(seconds), noises, mashups, seed, numbers=numbers)

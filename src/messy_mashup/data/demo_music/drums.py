@@ -92,7 +92,9 @@ def tune(sound: Sound, rng: np.random.Generator, white: np.ndarray) -> DrumVoice
     sections = scipy.signal.butter(2, (low_hz, high_hz), "bandpass", fs=RATE_HZ, output="sos")
     noise = scipy.signal.sosfilt(sections, white)
     noise = (noise / np.std(noise)).astype(np.float32)
-    return DrumVoice(_body(sound, pitch, ring, phases), _noise_envelope(sound, ring, mix), noise)
+    # A crash that rings long would outlast its noise: it is cut where it is 50 dB down.
+    envelope = _noise_envelope(sound, ring, mix)[: len(noise) - 1]
+    return DrumVoice(_body(sound, pitch, ring, phases), envelope, noise)
 
 
 def strike(hits: list[Hit], voices: dict[str, DrumVoice], beat_s: float, samples: int) -> np.ndarray:

@@ -28,6 +28,9 @@ class Numbers:
     burst_gain: tuple[float, float] = (0.1, 0.8)  # of the music's peak, for a noise clip at peak 1
 
 
+NUMBERS = Numbers()
+
+
 @dataclass(frozen=True)
 class Part:
     """One voice of a test mashup."""
@@ -65,7 +68,7 @@ def draw_plan(
     songs: range,
     noise_files: list[str],
     rng: np.random.Generator,
-    numbers: Numbers = Numbers(),
+    numbers: Numbers = NUMBERS,
 ) -> MashupPlan:
     """Draw what a mashup is made of: four songs, and the rest as the host's numbers say."""
     chosen = rng.choice(len(songs), len(STEMS), replace=False)

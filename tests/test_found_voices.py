@@ -1,0 +1,172 @@
+"""Voices are looked for in mashups that are mixed here as the host mixes them, so that the truth is known."""
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from banks import PARTS, RATE_HZ, bank_of
+from messy_mashup.errors import UserError
+from messy_mashup.mashup.found_voices import FoundVoice, find_voices
+from messy_mashup.mashup.stretched_voices import power, power_gains, search_rates
+from messy_mashup.mashup.voice_catalogue import VoiceCatalogue, levels_db
+
+SECONDS, SONGS = 5.0, 16
+SILENT = "rock.00015/vocals"
+REGISTER_HZ = {"drums": (150, 6000), "vocals": (250, 3000), "bass": (60, 400), "other": (200, 4000)}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What a voice of a mashup is made of."""
+
+    song: int
+    part: str
+    rate: float = 1.0
+    gain: float = 1.0
+    offset_s: float = 0.0
+
+
+def stem(part: str, seed: int, seconds: float = SECONDS) -> np.ndarray:
+    """Notes of three partials at random times; a drum's are noise."""
+    generator = np.random.default_rng([seed, PARTS.index(part)])
+    wave = np.zeros(round(seconds * RATE_HZ))
+    for begin in np.sort(generator.integers(0, len(wave) - 1000, round(4 * seconds))):
+        size = min(len(wave) - begin, round(generator.uniform(0.1, 0.5) * RATE_HZ))
+        time_s = np.arange(size) / RATE_HZ
+        hertz = np.exp(generator.uniform(*np.log(REGISTER_HZ[part])))
+        note = sum(np.sin(2 * np.pi * k * hertz * time_s + generator.uniform(0, 6)) / k for k in (1, 2, 3))
+        if part == "drums":
+            note = generator.normal(0, 1, size) * np.exp(-generator.uniform(5, 30) * time_s)
+        wave[begin : begin + size] += note * np.exp(-4 * time_s) * generator.uniform(0.3, 1)
+    return (0.3 * wave / np.abs(wave).max()).astype(np.float32)
+
+
+STEMS = {f"rock.{song:05d}/{part}": stem(part, song) for song in range(SONGS) for part in PARTS}
+STEMS[SILENT] = np.zeros_like(STEMS[SILENT])
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    return VoiceCatalogue(bank_of(tmp_path_factory.mktemp("bank"), STEMS))
+
+
+def mixed(voices: list[Mixed], seconds: float = 4.0) -> np.ndarray:
+    """Voices as the host mixes them, with noise in the middle, at peak 1."""
+    mashup = np.zeros(round(seconds * RATE_HZ), np.float32)
+    for voice in voices:
+        wave = STEMS.get(f"rock.{voice.song:05d}/{voice.part}", stem(voice.part, voice.song))
+        wave = wave[round(max(0, voice.offset_s) * RATE_HZ) :]
+        if voice.rate != 1:
+            wave = librosa.effects.time_stretch(wave, rate=voice.rate)
+        late = round(max(0, -voice.offset_s) * RATE_HZ)
+        heard = wave[: len(mashup) - late]
+        mashup[late : late + len(heard)] += voice.gain * heard
+    noise = np.random.default_rng(0).normal(0, 0.03, RATE_HZ)
+    mashup[RATE_HZ : 2 * RATE_HZ] += noise.astype(np.float32)
+    return mashup / np.abs(mashup).max()
+
+
+def found_of(voices: list[FoundVoice], catalogue: VoiceCatalogue) -> dict[str, FoundVoice]:
+    return {catalogue.bank.index["clip"][voice.clip]: voice for voice in voices}
+
+
+def level_db(voice: FoundVoice, reference: FoundVoice) -> float:
+    return 20 * np.log10(voice.gain / reference.gain)
+
+
+AT_BEGIN = (-0.05, 0.05)
+STEADY = [Mixed(0, "drums"), Mixed(1, "vocals", gain=0.5), Mixed(2, "bass", gain=0.8), Mixed(3, "other", gain=0.4)]
+STRETCHED = [Mixed(4, "drums", 0.92, 2.0), Mixed(5, "vocals", gain=0.7), Mixed(6, "other", 1.08, 0.8)]
+MOVED = [Mixed(7, "vocals", offset_s=0.7), Mixed(8, "other", gain=0.6, offset_s=-0.5)]
+STRANGE = [Mixed(100 + number, part) for number, part in enumerate(PARTS)]
+
+
+@pytest.fixture(scope="module")
+def found(catalogue):
+    mashups = [mixed(STEADY), mixed(MOVED), mixed(STRANGE), np.zeros(3 * RATE_HZ, np.float32)]
+    return [found_of(voices, catalogue) for voices in find_voices(mashups, catalogue)]
+
+
+def test_unstretched_voices_are_found_with_their_gains(found):
+    assert set(found[0]) == {f"rock.{voice.song:05d}/{voice.part}" for voice in STEADY}
+    loudest = found[0]["rock.00000/drums"]
+    for voice in STEADY:
+        heard = found[0][f"rock.{voice.song:05d}/{voice.part}"]
+        assert heard.steady
+        assert heard.rate == 1
+        assert heard.offset_s == pytest.approx(0, abs=0.1 / RATE_HZ)
+        assert level_db(heard, loudest) == pytest.approx(20 * np.log10(voice.gain), abs=0.1)
+        assert heard.gain_error < 0.03 * heard.gain
+
+
+def test_stretched_voices_are_found_with_their_rates(catalogue):
+    found = found_of(find_voices([mixed(STRETCHED)], catalogue, AT_BEGIN)[0], catalogue)
+    assert set(found) == {f"rock.{voice.song:05d}/{voice.part}" for voice in STRETCHED}
+    reference = found["rock.00005/vocals"]
+    assert reference.steady
+    for voice in STRETCHED[::2]:
+        heard = found[f"rock.{voice.song:05d}/{voice.part}"]
+        assert not heard.steady
+        assert heard.rate == pytest.approx(voice.rate, abs=0.012)
+        assert heard.offset_s == pytest.approx(0, abs=0.05)
+        assert level_db(heard, reference) == pytest.approx(20 * np.log10(voice.gain / 0.7) - 1.7, abs=2.5)
+        assert heard.gain_error > 0
+
+
+def test_where_in_its_stem_a_voice_begins(found):
+    assert set(found[1]) == {"rock.00007/vocals", "rock.00008/other"}
+    for voice in MOVED:
+        heard = found[1][f"rock.{voice.song:05d}/{voice.part}"]
+        assert heard.offset_s == pytest.approx(voice.offset_s, abs=0.2 / RATE_HZ)
+
+
+def test_songs_that_are_not_in_the_bank_are_not_found(found):
+    assert found[2] == {}
+
+
+def test_nothing_is_found_in_digital_silence(found):
+    assert found[3] == {}
+
+
+def test_a_voice_outside_the_offsets_that_were_named_is_not_found(catalogue):
+    mashup = mixed([Mixed(9, "other", 1.1, offset_s=0.6)])
+    near, elsewhere = (find_voices([mashup], catalogue, span)[0] for span in ((0.5, 0.7), (-0.1, 0.1)))
+    assert found_of(near, catalogue)["rock.00009/other"].offset_s == pytest.approx(0.6, abs=0.05)
+    assert "rock.00009/other" not in found_of(elsewhere, catalogue)
+
+
+def test_a_voice_stretched_a_little_is_not_called_steady(catalogue):
+    (voices,) = find_voices([mixed([Mixed(10, "other", 1.02), Mixed(11, "bass")])], catalogue, AT_BEGIN)
+    heard = found_of(voices, catalogue)["rock.00010/other"]
+    assert not heard.steady
+    # Transients lag by up to one of the vocoder's hops of 32 ms, in 4 s
+    assert 1.02 - 0.032 / 4 - 0.002 <= heard.rate <= 1.02 + 0.002
+
+
+def test_gains_from_power_hold_where_something_else_sounds_too():
+    voices = [torch.from_numpy(stem(part, 20)) for part in ("drums", "other")]
+    powers = torch.stack([power(levels_db(wave)) for wave in voices])
+    noise = torch.zeros(len(voices[0]))
+    noise[RATE_HZ : 2 * RATE_HZ] = torch.from_numpy(np.random.default_rng(1).normal(0, 0.02, RATE_HZ)).float()
+    gain, error = power_gains(levels_db(voices[0] + 0.5 * voices[1] + noise), powers)
+    assert 20 * torch.log10(gain[1] / gain[0]) == pytest.approx(20 * np.log10(0.5), abs=1.0)
+    assert (error > 0).all()
+    assert (error < 0.3 * gain).all()
+
+
+def test_longer_mashups_are_searched_at_finer_rates():
+    coarse, fine = search_rates(2.0), search_rates(8.0)
+    for rates, length_s in ((coarse, 2.0), (fine, 8.0)):
+        assert rates[0] == pytest.approx(0.78)
+        assert rates[-1] == pytest.approx(1.25)
+        assert np.diff(np.log(rates)).max() * length_s <= 0.0801
+    assert len(fine) > 3 * len(coarse)
+
+
+def test_what_cannot_be_searched_is_refused(catalogue):
+    with pytest.raises(UserError, match="mashup 1 is shorter than 1 s"):
+        find_voices([np.zeros(RATE_HZ), np.zeros(RATE_HZ - 1)], catalogue)
+    assert find_voices([], catalogue) == []
