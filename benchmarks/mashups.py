@@ -1,172 +1,145 @@
-"""Mashups a second on one core: the participants' way against the frame domain, from the same stems in one run.
+"""Mashups a second and how true they are: the participants' way, cached stems with a stretch, and the frame domain.
 
-    python benchmarks/mashups.py [--data DIR] [--mashups 200]
+    python benchmarks/mashups.py [--data DIR] [--rounds 15]
 
-Stems of 30 s from the demo's synthesiser, four voices, all stretched; 10.24 s of log-mel for AST come out.
-The participants' way: librosa.load at 16 kHz, librosa.effects.time_stretch a voice, mix, ASTFeatureExtractor; once with
-whole stems, once with the crop before the stretch. Ours: from the bank, with the time of each piece. The order of both
-is the same: voices, peak, noise burst, peak. Then quality: the log-mel error of both ways against music that was truly
-rendered at the tempo, and the error of the peaks, which are looked for in a part of a long mashup's samples.
+Stems of 30 s from the demo's synthesiser, four voices, all stretched, one burst; 10.24 s of log-mel for AST come out,
+on one core. The participants' way: librosa.load at 16 kHz, librosa.effects.time_stretch a voice, mix,
+ASTFeatureExtractor; once with whole stems, once with the crop before the stretch. Cached: what is heard of the stems
+from the bank, Signalsmith Stretch, the same mix, our front-end. Frames: the frame domain, drawn and played in batches.
+All go through the same levels: voices, peak, noise burst, peak. Beside each stands its log-mel error against music that
+is truly played at the tempo (mashup_quality.py). Then what the frame domain takes against its floor and piece by piece
+(mashup_floor.py), and the error of the peaks, which are looked for in a part of a long mashup's samples. A CPU second
+is one of the process's own, so it holds where other work runs beside; the ratios are of these. The last line is JSON.
 """
 
 import argparse
-import itertools
 import json
-import statistics
+import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 import torch
-from plain_way import PlainMashups, extractor
+from mashup_floor import floor_figures, peak_errors
+from mashup_quality import quality_figures
+from mashup_speed import HEARD_S, RECIPE, Batches, clocks, gpu_figures, pool_of, process_rates, rate_figures
+from plain_way import CachedMashups, PlainMashups, extractor
 
 from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.demo_music.competition import write_competition
-from messy_mashup.data.demo_music.song import song
+from messy_mashup.errors import run_script
 from messy_mashup.features.frame_spec import AST_FBANK
-from messy_mashup.features.logmel import log_mel, wave_log_mel
-from messy_mashup.mashup import frames
-from messy_mashup.mashup.arrangement import Arrangements, draw
+from messy_mashup.features.logmel import wave_log_mel
+from messy_mashup.mashup.arrangement import draw
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
-from messy_mashup.recipe import ASTRecipe, MashupRecipe
+from messy_mashup.recipe import ASTRecipe
 
-RATE_HZ, HEARD_S, FRAMES = 16_000, 10.24, 1022
-BATCH = 32  # played at a time, as in training
-RECIPE = MashupRecipe(stretched=1.0, noisy=1.0, bursts=(1, 1))
+PLAIN, CACHED = 8, 40  # mashups that are timed
+SEARCHED = 200  # mashups of which the peaks are searched whole
+WHOLE = "participants_whole"
+NO_GPU, NO_STRETCH = "no GPU here", "python-stretch is not installed"
+# Way: its name in the table, which way of stretching its error is, and why it may be missing.
+ROWS = {
+    WHOLE: ("participants' way, whole stems", "librosa", ""),
+    "participants_cropped": ("participants' way, cropped first", "librosa", ""),
+    "cached": ("cached stems, Signalsmith Stretch", "signalsmith", NO_STRETCH),
+    "frames_one_process": ("frames on a CPU, one process", "frames", ""),
+    "frames_two_processes": ("frames on a CPU, two processes", "frames", ""),
+    "gpu_resident": ("frames on a GPU, bank in its memory", "frames", NO_GPU),
+    "gpu_copied": ("frames on a GPU, bank in the host's memory", "frames", NO_GPU),
+}
 
 
 def main() -> None:
-    """Make the stems, time both ways, print."""
+    """Make the stems, time every way, print."""
     options = _options()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        data = options.data or Path(folder) / "data"
+    figures = {"load_average_before": os.getloadavg()[0], "cores": os.cpu_count() or 1}
+    with tempfile.TemporaryDirectory(prefix="mashups-") as scratch:
+        folder = Path(scratch)
+        data = options.data or folder / "data"
         if not options.data:
             write_competition(data, genres=("rock", "jazz"), songs=8, seconds=30.0, noises=10, mashups=2)
-        bank = bank_build.build("messy_mashup", data, Path(folder) / "bank")
-        figures = _measure(bank, data, options.mashups)
-    for name, value in figures.items():
-        print(f"{name:<40}{value:>10.3f}")
-    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+        bank = bank_build.build("messy_mashup", data, folder / "bank")
+        figures |= _speed(bank, data)
+        batches = Batches(MashupPlayer(bank, AST_FBANK), pool_of(bank))
+        figures |= floor_figures(batches, options.rounds) | peak_errors(batches, SEARCHED)
+        figures |= quality_figures(folder / "quality")
+    figures["load_average_after"] = os.getloadavg()[0]
+    _print(figures)
 
 
-def _measure(bank: Bank, data: Path, count: int) -> dict[str, float]:
-    classes = tuple(sorted(set(bank.index["label"][bank.index["kind"] == "stem"])))
-    pool = Pool.of(bank.index, bank.sample_rate_hz, classes, RECIPE.parts)
-    mashups = draw(pool, RECIPE, (0, 0, 0), 0, count)
+def _speed(bank: Bank, data: Path) -> dict[str, float]:
+    """Mashups a second of every way that this machine has."""
+    figures = _one_by_one(bank, data, pool_of(bank)) | process_rates(bank.root)
+    return figures | (gpu_figures(bank, torch.device("cuda")) if torch.cuda.is_available() else {})
+
+
+def _one_by_one(bank: Bank, data: Path, pool: Pool) -> dict[str, float]:
+    """The rates of the ways that make one mashup after the other as a wave."""
+    mashups = draw(pool, RECIPE, (0, 0, 0), 0, CACHED)
     plain, extract = PlainMashups(bank, data, HEARD_S), extractor(ASTRecipe(heard_s=HEARD_S), AST_FBANK)
-    player = MashupPlayer(bank, AST_FBANK)
-    few = range(max(3, count // 25))
-    whole_s = _median_s(lambda row: extract(plain.wave(mashups, row, plain.whole_voice)), few)
-    crop_s = _median_s(lambda row: extract(plain.wave(mashups, row, plain.cropped_voice)), few)
-    batches = range(0, max(BATCH, count), BATCH)
-    ours_s = _median_s(lambda row: player.log_mel(draw(pool, RECIPE, (0, 0, 0), row, BATCH), FRAMES, "peak"), batches)
-    ours_s /= BATCH
-    return {
-        "participants_whole_mashups_per_s": 1 / whole_s,
-        "participants_crop_first_mashups_per_s": 1 / crop_s,
-        "frame_domain_mashups_per_s": 1 / ours_s,
-        "ratio_to_whole": whole_s / ours_s,
-        "ratio_to_crop_first": crop_s / ours_s,
-        **_pieces(player, pool, mashups),
-        **_peak_errors(player, mashups),
-        **_tempo_errors(),
-    }
+    whole = _rates(lambda row: extract(plain.wave(mashups, row, plain.whole_voice)), PLAIN)
+    cropped = _rates(lambda row: extract(plain.wave(mashups, row, plain.cropped_voice)), PLAIN)
+    figures = rate_figures(WHOLE, whole) | rate_figures("participants_cropped", cropped)
+    if not find_spec("python_stretch"):
+        return figures
+    cached = CachedMashups(bank, data, HEARD_S)
+
+    def log_mel(row: int) -> torch.Tensor:
+        return wave_log_mel(torch.from_numpy(cached.wave(mashups, row, cached.cropped_voice)), AST_FBANK)
+
+    return figures | rate_figures("cached", _rates(log_mel, CACHED))
 
 
-def _pieces(player: MashupPlayer, pool: Pool, mashups: Arrangements) -> dict[str, float]:
-    """Milliseconds of each piece of a mashup in the frame domain, each measured alone."""
-    rows = range(len(mashups))
-    score = frames._Score(player, mashups, "peak")
-    silent = replace(mashups, burst_clip=np.full_like(mashups.burst_clip, -1))
-    quiet = frames._Score(player, silent, "peak")
-    first = AST_FBANK.first_sample(torch.arange(FRAMES)[None] + 100)
-    windows = score[:1].windows(first, AST_FBANK.window)
-    spectrum = torch.fft.rfft(windows, n=AST_FBANK.fft)
-    power, filters = spectrum.abs().square(), torch.rand(spectrum.shape[-1], AST_FBANK.mels)
-    scores, quiets = ([one[row : row + 1] for row in rows] for one in (score, quiet))
-    pieces = {
-        "gather_voices": lambda row: quiets[row].windows(first, AST_FBANK.window),
-        "gather_voices_and_burst": lambda row: scores[row].windows(first, AST_FBANK.window),
-        "log_mel": lambda row: log_mel(windows, AST_FBANK),
-        "of_it_fft": lambda row: torch.fft.rfft(windows, n=AST_FBANK.fft),
-        "of_it_mel": lambda row: power @ filters,
-    }
-    figures = {f"ms_{name}": 1000 * _median_s(piece, rows) for name, piece in pieces.items()}
-    batches = [mashups[start : start + BATCH] for start in range(0, len(mashups), BATCH)]
-    of_one = 1000 / BATCH
-    all_peaks_s = _median_s(lambda row: frames._Score(player, batches[row], "peak"), range(len(batches)))
-    figures["ms_peaks"] = of_one * all_peaks_s
-    figures["ms_draw"] = of_one * _median_s(lambda row: draw(pool, RECIPE, (0, 0, 0), row, BATCH), rows)
-    return figures
-
-
-def _peak_errors(player: MashupPlayer, mashups: Arrangements) -> dict[str, float]:
-    """By how many dB the peak of a mashup is underestimated, against one looked for in every sample."""
-    found = frames._Score(player, mashups, "peak")
-    looked_at, frames.PEAK_WINDOWS = frames.PEAK_WINDOWS, 1 << 20
-    true = frames._Score(player, mashups, "peak")
-    frames.PEAK_WINDOWS = looked_at
-    level = (found.music_peak * found.peak) / (true.music_peak * true.peak)
-    errors_db = (20 * torch.log10(level)).abs().flatten()
-    return {"peak_error_median_db": float(errors_db.median()), "peak_error_max_db": float(errors_db.max())}
-
-
-def _tempo_errors() -> dict[str, float]:
-    """Mean absolute log-mel error in dB at rates .9 and 1.1, in bands up to 60 dB below the loudest."""
-    import librosa
-    import soxr
-
-    ours, librosas = [], []
-    for genre, rate in itertools.product(("rock", "jazz", "disco", "classical"), (0.9, 1.1)):
-        stems = (song(genre, 0, 1, HEARD_S, tempo_scale=scale) for scale in (1.0, rate))
-        wave, truth = (
-            soxr.resample(sum(stem.mean(axis=1) for stem in mix.values()).astype(np.float32), 44_100, RATE_HZ)
-            for mix in stems
-        )
-        wave, truth = (torch.from_numpy(one / np.abs(one).max()) for one in (wave, truth))
-        target = _decibels(wave_log_mel(truth, AST_FBANK))
-        first = torch.arange(len(target)) * AST_FBANK.hop * rate + AST_FBANK.window / 2 * (rate - 1)
-        windows = wave.unfold(0, AST_FBANK.window, 1)[first.round().long().clamp(0, len(wave) - AST_FBANK.window)]
-        stretched = torch.from_numpy(librosa.effects.time_stretch(wave.numpy(), rate=rate))
-        ours.append(_decibels(log_mel(windows, AST_FBANK)).sub(target).abs().mean())
-        theirs = _decibels(wave_log_mel(stretched, AST_FBANK))[: len(target)]
-        librosas.append(theirs.sub(target[: len(theirs)]).abs().mean())
-    return {
-        "log_mel_error_frame_domain_db": float(np.mean(ours)),
-        "log_mel_error_librosa_stretch_db": float(np.mean(librosas)),
-    }
-
-
-def _decibels(levels: torch.Tensor) -> torch.Tensor:
-    levels = levels / AST_FBANK.decibels(1.0)
-    return levels.clamp(min=levels.max() - 60)
-
-
-def _median_s(job: Callable[[int], object], rows: range) -> float:
-    job(rows[0])
-    spent = []
-    for row in rows:
-        begun = time.perf_counter()
+def _rates(job: Callable[[int], object], count: int) -> np.ndarray:
+    """How often a second and a CPU second, by the medians of the rows 0 to count: (2,)."""
+    job(0)
+    spent = np.empty((count, 2))
+    for row in range(count):
+        begun = clocks()
         job(row)
-        spent.append(time.perf_counter() - begun)
-    return statistics.median(spent)
+        spent[row] = clocks() - begun
+    return 1 / np.median(spent, axis=0)
+
+
+def _print(figures: dict[str, float]) -> None:
+    print(f"\n{'way':<44}{'mashups/s':>12}{'/CPU second':>13}{'times whole':>13}{'log-mel error, dB':>19}")
+    for way, (name, stretch, missing) in ROWS.items():
+        if f"{way}_mashups_per_s" in figures:
+            print(f"{name:<44}" + _cells(figures, way, stretch))
+        else:
+            print(f"{name:<44}  {missing}")
+    print()
+    for name, value in figures.items():
+        if not name.endswith(("mashups_per_s", "mashups_per_cpu_s")):
+            print(f"{name:<44}{value:>12.3f}")
+    print(json.dumps({"benchmark": "mashups"} | {name: round(value, 4) for name, value in figures.items()}))
+
+
+def _cells(figures: dict[str, float], way: str, stretch: str) -> str:
+    """The numbers of a row; a GPU's work is not the CPU's, so its ratio is of seconds."""
+    rate, rate_of_cpu_s = (figures.get(f"{way}_mashups_per_{second}") for second in ("s", "cpu_s"))
+    error = f"{figures[f'error_db_{stretch}_ast']:>19.2f}"
+    if rate_of_cpu_s is None:
+        return f"{rate:>12.2f}{'':>13}{rate / figures[f'{WHOLE}_mashups_per_s']:>13.1f}{error}"
+    times = rate_of_cpu_s / figures[f"{WHOLE}_mashups_per_cpu_s"]
+    return f"{rate:>12.2f}{rate_of_cpu_s:>13.2f}{times:>13.1f}{error}"
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="a competition with stems of 30 s (default: made for the occasion)")
-    parser.add_argument("--mashups", type=int, default=200, help="timed in the frame domain; a 25th the plain way")
+    parser.add_argument("--rounds", type=int, default=15, help="in which floor and frame domain take turns")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

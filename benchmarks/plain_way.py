@@ -9,6 +9,7 @@ import torch
 from messy_mashup.data.bank import Bank
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.mashup.arrangement import Arrangements
+from messy_mashup.mashup.stretch import Stretch, time_stretch
 from messy_mashup.recipe import ASTRecipe, ResNet34Recipe
 from messy_mashup.torchvision_import import import_torchvision
 
@@ -20,8 +21,11 @@ Extract = Callable[[np.ndarray], torch.Tensor]
 class PlainMashups:
     """Mixes arrangements from the files that a bank was built from; the order of levels is the frame domain's."""
 
+    stretch: Stretch = "librosa"
+
     def __init__(self, bank: Bank, data: Path, heard_s: float) -> None:
         self.files = [data / path for path in bank.index["path"]]
+        self.length = bank.index["length"].to_numpy()
         self.heard_s = heard_s
 
     def wave(self, mashups: Arrangements, row: int, voice: Voice) -> np.ndarray:
@@ -43,20 +47,35 @@ class PlainMashups:
 
     def whole_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
         """A whole stem at its tempo."""
-        return _stretched(self._load(mashups.voice_clip[row, voice]), mashups.voice_rate[row, voice])
+        wave = self._load(mashups.voice_clip[row, voice])
+        return time_stretch(wave, mashups.voice_rate[row, voice], RATE_HZ, self.stretch)
 
     def cropped_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
         """So much of a stem, at its tempo, as a model hears."""
-        rate = mashups.voice_rate[row, voice]
-        wave = self._load(mashups.voice_clip[row, voice])
+        rate, clip = mashups.voice_rate[row, voice], mashups.voice_clip[row, voice]
         size = int(self.heard_s * RATE_HZ * rate) + 1
-        begin = int(mashups.heard_at[row] * max(0, len(wave) - size))
-        return _stretched(wave[begin : begin + size], rate)
+        begin = int(mashups.heard_at[row] * max(0, self.length[clip] - size))
+        return time_stretch(self._load(clip, slice(begin, begin + size)), rate, RATE_HZ, self.stretch)
 
-    def _load(self, clip: int) -> np.ndarray:
+    def _load(self, clip: int, part: slice = slice(None)) -> np.ndarray:
         import librosa
 
-        return librosa.load(self.files[clip], sr=RATE_HZ)[0]
+        return librosa.load(self.files[clip], sr=RATE_HZ)[0][part]
+
+
+class CachedMashups(PlainMashups):
+    """The same from decoded clips on disk, of which only what is heard is read, stretched by Signalsmith Stretch."""
+
+    stretch: Stretch = "signalsmith"
+
+    def __init__(self, bank: Bank, data: Path, heard_s: float) -> None:
+        super().__init__(bank, data, heard_s)
+        self.samples, self.begin = bank.samples, bank.index["offset"].to_numpy()
+        self.scale = bank.index["scale"].to_numpy(np.float32)
+
+    def _load(self, clip: int, part: slice = slice(None)) -> np.ndarray:
+        begin = self.begin[clip]
+        return self.samples[begin : begin + self.length[clip]][part] * self.scale[clip]
 
 
 def extractor(recipe: ASTRecipe | ResNet34Recipe, spec: FrameSpec) -> Extract:
@@ -83,9 +102,3 @@ def _librosa_extractor(spec: FrameSpec) -> Extract:
         return torch.from_numpy((levels.T - spec.mean) / spec.divisor).float()
 
     return extract
-
-
-def _stretched(wave: np.ndarray, rate: float) -> np.ndarray:
-    import librosa
-
-    return wave if rate == 1 else librosa.effects.time_stretch(wave, rate=rate)

@@ -1,159 +1,201 @@
-"""Does librosa's phase vocoder, by which the test's voices are stretched, leave a trace that the frame domain lacks?
+"""What does librosa's phase vocoder, by which the test's voices are stretched, leave that simulated mashups lack?
 
-    python benchmarks/vocoder_traces.py [--data DIR] [--mashups 300]
+    python benchmarks/vocoder_traces.py [--data DIR DIR] [--mashups 300]
 
-The demo's host mixes mashups without noise, of which no voice, each second voice or every voice is stretched by librosa
-at 22.05 kHz; then such that the bass alone is heard. The same mashups are played in the frame domain: from the stems,
-and from stems that librosa has stretched to .9 and 1.1 before, of which the frame domain does the rest. An adversary
-tells the two sides apart, asked about songs that it has not learnt from: AUC .5 is no trace. Where no voice is
-stretched, it is what the way through 22.05 kHz and 16 bits leaves; where one is heard, nothing of how several meet.
-The last line is JSON.
+The demo's host mixes mashups without noise, of which no voice, each second voice or every voice is stretched at 22.05
+kHz. The same mashups are played in several ways, and an adversary, asked about songs that it has not learnt from, tells
+them from the host's: AUC .5 is no trace. Where no voice is stretched, the way through 22.05 kHz and 16 bits is left.
+For comparison: the host's mashups of other songs, which no way of playing makes. The last line is JSON.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+import numba
 import numpy as np
 import soundfile
 import torch
 
 from messy_mashup.data import bank_build
-from messy_mashup.data.bank import Bank
+from messy_mashup.data.bank import SAMPLES, Bank
+from messy_mashup.data.bank_slot import quantised
 from messy_mashup.data.demo_music import host
 from messy_mashup.data.demo_music.competition import write_competition
 from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.data.demo_music.styles import GENRES
 from messy_mashup.errors import run_script
 from messy_mashup.features.frame_spec import librosa_log_mel
-from messy_mashup.mashup.adversary import Adversary, adversarial_auc, features_of, match_lengths
+from messy_mashup.features.logmel import wave_log_mel
+from messy_mashup.mashup import mix, tempo
+from messy_mashup.mashup.adversary import Adversary, adversarial_auc, features_of, match_lengths, random_folds
 from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
+from messy_mashup.mashup.render import render
 from messy_mashup.scoring.predict import file_log_mel
 
 SPEC = librosa_log_mel(mels=96, hop=160, fft=1024)
-# Share of the voices that is stretched, and the voices that are heard; a stem of the bass is never silent
-CASES = ((0.0, STEMS), (0.5, STEMS), (1.0, STEMS), (1.0, ("bass",)))
-VARIANTS = (0.9, 1.1)
+SHARES = (0.0, 0.5, 1.0)  # of the voices that are stretched
+RATES = (0.9, 0.95, 1.05, 1.1)
+STEMS_ALONE = "frame domain from stems"
+# What is played in the frame domain: at which rates there are variants, of which all stretched voices are played
+WAYS = {
+    STEMS_ALONE: (),
+    "frame domain from variants at .9 and 1.1": (0.9, 1.1),
+    "frame domain from variants at .9, .95, 1.05 and 1.1": RATES,
+}
+HOST_WINDOW_S = 2048 / host.MASHUP_HZ  # of the host's vocoder; those of the bank are as many samples at 16 kHz
+COMPARED_AT = 0.5  # the share at which mashups of other songs are looked at, too
 FOLDS, SONGS_A_FOLD = 2, 4
 SHOWN = 4
+LogMels = list[torch.Tensor]
 
 
 def main() -> None:
     """Mix, play, tell apart, print."""
     options = _options()
+    figures: dict[str, dict[str, object]] = {}
     with tempfile.TemporaryDirectory(prefix="vocoder-") as folder:
         scratch = Path(folder)
-        data = options.data or scratch / "data"
-        if not options.data:
-            write_competition(data, songs=FOLDS * SONGS_A_FOLD, seconds=8.0, mashups=1)
-        stems = bank_build.build("messy_mashup", data, scratch / "stems")
-        _write_variants(stems, scratch / "stretched")
-        (scratch / "stretched" / "ESC-50-master").symlink_to((data / "ESC-50-master").resolve())
-        variants = bank_build.build("messy_mashup", scratch / "stretched", scratch / "variants")
-        figures = {}
-        for share, voices in CASES:
-            plans = [_plan(number, share, voices) for number in range(options.mashups)]
-            for way, told in _traces(stems, variants, data, scratch, plans).items():
-                name = f"{', '.join(voices)}; {share:.0%} of the voices stretched; played from {way}"
-                figures[name] = _figures(told)
-                _show(name, told)
+        data, other = options.data or [_competition(scratch / f"data{seed}", seed) for seed in range(2)]
+        bank = bank_build.build("messy_mashup", data, scratch / "bank", stretched=RATES)
+        like_host = _restretched(bank, scratch / "restretched")
+        for share in SHARES:
+            plans = [_plan(number, share) for number in range(options.mashups)]
+            mixed = _mixed(plans, data, scratch)
+            told = {way: _told(played, mixed) for way, played in _played(bank, like_host, plans, share)}
+            if share == COMPARED_AT:
+                told |= _told_by_songs(mixed, _mixed(plans, other, scratch))
+            figures[f"{share:.0%} of the voices stretched"] = {way: _figures(found) for way, found in told.items()}
+            for way, found in told.items():
+                _show(f"{share:.0%} stretched, {way}", found)
     print(json.dumps({"benchmark": "vocoder_traces", "mashups_a_side": options.mashups, **figures}))
 
 
-def _traces(
-    stems: Bank, variants: Bank, data: Path, scratch: Path, plans: list[host.MashupPlan]
-) -> dict[str, Adversary]:
-    """How well the host's mashups are told from those played, from the stems and, where any is stretched, variants."""
-    folds = np.arange(len(plans)) % FOLDS
-    mixed = [_mixed(plan, data, scratch / "mashup.wav") for plan in plans]
-    ways = {"stems": (stems, (1.0,))}
-    if any(part.rate != 1.0 for plan in plans for part in plan.parts):
-        ways["variants"] = (variants, VARIANTS)
-    found = {}
-    for way, (bank, rates) in ways.items():
-        player = MashupPlayer(bank, SPEC)
-        played = [player.whole_log_mel(_arrangement(bank, plan, rates), "peak") for plan in plans]
-        sides = match_lengths(played, mixed, SPEC)
-        found[way] = adversarial_auc(*(features_of(side, SPEC, folds).without_length() for side in sides))
-    return found
+def _played(
+    bank: Bank, like_host: Bank, plans: Sequence[host.MashupPlan], share: float
+) -> Iterator[tuple[str, LogMels]]:
+    """The mashups in every way there is for this share of stretched voices."""
+    for way, rates in WAYS.items() if share else [(STEMS_ALONE, ())]:
+        yield way, _in_frames(bank, plans, rates)
+        if rates:
+            yield f"{way}, the vocoder's windows as long as the host's", _in_frames(like_host, plans, rates)
+    if share:
+        with _voices_moving_in_steps_of(1):
+            yield f"{STEMS_ALONE}, voices moving smoothly", _in_frames(bank, plans, ())
+        waves = [render(bank, mashup, 0, "peak", stretch="librosa") for mashup in _arrangements(bank, plans, ())]
+        yield "librosa's vocoder at 16 kHz", [wave_log_mel(torch.from_numpy(wave), SPEC) for wave in waves]
 
 
-def _show(name: str, told: Adversary) -> None:
-    print(f"{name}: AUC {told.auc:.3f} ({told.interval[0]:.3f} to {told.interval[1]:.3f})")
-    print(told.telling.head(2 * SHOWN).round(3).to_string(index=False))
-    print(told.families.head(SHOWN).round(3).to_string(index=False), flush=True)
+def _in_frames(bank: Bank, plans: Sequence[host.MashupPlan], rates: tuple[float, ...]) -> LogMels:
+    player = MashupPlayer(bank, SPEC)
+    return [player.whole_log_mel(mashup, "peak") for mashup in _arrangements(bank, plans, rates)]
 
 
-def _plan(number: int, share: float, voices: tuple[str, ...]) -> host.MashupPlan:
-    """A mashup of songs of its fold alone, without noise; the other voices have a gain of 0."""
-    numbers = replace(host.Numbers(), stretched=share, whole=1.0, noisy=0.0)
-    fold, genre = number % FOLDS, list(GENRES)[number // FOLDS % len(GENRES)]
-    songs = range(fold * SONGS_A_FOLD, (fold + 1) * SONGS_A_FOLD)
-    plan = host.draw_plan(number, genre, True, songs, [], np.random.default_rng(number), numbers)
-    pairs = zip(plan.parts, STEMS, strict=True)
-    return replace(plan, parts=tuple(part if stem in voices else replace(part, gain=0.0) for part, stem in pairs))
-
-
-def _mixed(plan: host.MashupPlan, data: Path, path: Path) -> torch.Tensor:
-    """The host's mashup as a file of the test would be heard."""
-    wave = host.mix_mashup(plan, data, 0, 0.0)  # seed and seconds are those of new songs, which there are not
-    soundfile.write(path, np.round(wave * 32767).astype(np.int16), host.MASHUP_HZ)
-    return file_log_mel(path, SPEC)
-
-
-def _arrangement(bank: Bank, plan: host.MashupPlan, variants: tuple[float, ...]) -> Arrangements:
-    """The same mashup for the player; a stretched voice is read from the variant that is nearest to its rate."""
-    row = {name: number for number, name in enumerate(bank.index["clip"])}
-    clips, rates = [], []
-    for part, stem in zip(plan.parts, STEMS, strict=True):
-        nearest = 1.0 if part.rate == 1.0 else min(variants, key=lambda rate, own=part.rate: abs(rate - own))
-        clips.append(row[f"{_song(plan.genre, part.song, nearest)}/{stem}"])
-        rates.append(part.rate / nearest)
-    length_s = bank.index["length"].iloc[clips].to_numpy() / bank.sample_rate_hz / rates
-    voices, none = np.zeros((1, len(clips))), np.zeros((1, 0))
-    return Arrangements(
-        label=np.zeros(1, np.int64),
-        length_s=np.array([length_s.min()]),
-        heard_at=np.zeros(1),
-        high_pass_hz=np.zeros(1),
-        low_pass_hz=np.zeros(1),
-        voice_clip=np.array([clips]),
-        voice_offset_s=voices,
-        voice_rate=np.array([rates]),
-        voice_gain=np.array([[part.gain for part in plan.parts]]),
-        burst_clip=none.astype(np.int64),
-        burst_offset_s=none,
-        burst_at_s=none,
-        burst_length_s=none,
-        burst_fade_s=none,
-        burst_gain=none,
-    )
-
-
-def _write_variants(stems: Bank, root: Path) -> None:
-    """Every stem at rate 1 and at each of VARIANTS, as songs of a data set."""
+def _restretched(bank: Bank, folder: Path) -> Bank:
+    """The bank with its variants stretched again, through windows as long as the host's."""
     import librosa
 
-    for number, clip in stems.index[stems.index["kind"] == "stem"].iterrows():
-        genre, song = clip["label"], int(clip["group"].rpartition(".")[2])
-        for rate in (1.0, *VARIANTS):
-            wave = stems.wave(number)
-            wave = wave if rate == 1.0 else librosa.effects.time_stretch(wave, rate=rate)
-            path = root / "genres_stems" / genre / _song(genre, song, rate) / f"{clip['part']}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, wave, stems.sample_rate_hz, subtype="FLOAT")
+    samples, index = np.array(bank.samples), bank.index.copy()
+    stems = index[index["kind"] == "stem"]
+    stem = {(group, part): row for row, group, part in stems[["group", "part"]].itertuples()}
+    folder.mkdir()
+    for row in bank.select("stretched"):
+        clip = index.loc[row]
+        wave = bank.wave(stem[clip["group"], clip["part"]])
+        fft = round(HOST_WINDOW_S * bank.sample_rate_hz)
+        codes, index.loc[row, "scale"] = quantised(librosa.effects.time_stretch(wave, rate=clip["rate"], n_fft=fft))
+        samples[clip["offset"] : clip["offset"] + clip["length"]] = codes
+    samples.tofile(folder / SAMPLES)
+    return replace(bank, root=folder, index=index, samples=samples)
 
 
-def _song(genre: str, number: int, rate: float) -> str:
-    """Songs of the variants are numbered from 10,000 times their place."""
-    place = 0 if rate == 1.0 else 1 + VARIANTS.index(rate)
-    return f"{genre}.{10_000 * place + number:05d}"
+@contextmanager
+def _voices_moving_in_steps_of(samples: int) -> Iterator[None]:
+    """The compiled loops hold their step for good, so others are compiled, of which numba keeps nothing on disk."""
+    loops = {name: getattr(mix, name) for name in ("_mix", "_promise")}
+    step, mix.STEP = mix.STEP, samples
+    for name, loop in loops.items():
+        setattr(mix, name, numba.njit(nogil=True, fastmath=True)(loop.py_func))
+    try:
+        yield
+    finally:
+        mix.STEP = step
+        for name, loop in loops.items():
+            setattr(mix, name, loop)
+
+
+def _told(played: LogMels, mixed: LogMels) -> Adversary:
+    """How well the host's mashups are told from the same ones as they were played."""
+    folds = _folds(mixed)
+    return _apart(played, folds, mixed, folds)
+
+
+def _told_by_songs(mixed: LogMels, of_others: LogMels) -> dict[str, Adversary]:
+    """How well the host's mashups are told from each other by their songs: by new ones, and by those learnt from."""
+    folds, at_random = _folds(mixed), random_folds(len(mixed), FOLDS, seed=0)
+    return {
+        "the host's of other songs": _apart(mixed, folds, of_others, folds),
+        "the host's of other songs, some of them learnt": _apart(mixed, folds, of_others, at_random),
+    }
+
+
+def _apart(one: LogMels, folds_of_one: np.ndarray, two: LogMels, folds_of_two: np.ndarray) -> Adversary:
+    sides = zip(match_lengths(one, two, SPEC), (folds_of_one, folds_of_two), strict=True)
+    return adversarial_auc(*(features_of(side, SPEC, folds).without_length() for side, folds in sides))
+
+
+def _folds(mixed: LogMels) -> np.ndarray:
+    return np.arange(len(mixed)) % FOLDS
+
+
+def _plan(number: int, share: float) -> host.MashupPlan:
+    """A mashup of songs of its fold alone, without noise."""
+    numbers = replace(host.NUMBERS, stretched=share, whole=1.0, noisy=0.0)
+    fold, genre = number % FOLDS, list(GENRES)[number // FOLDS % len(GENRES)]
+    songs = range(fold * SONGS_A_FOLD, (fold + 1) * SONGS_A_FOLD)
+    return host.draw_plan(number, genre, True, songs, [], np.random.default_rng(number), numbers)
+
+
+def _mixed(plans: Sequence[host.MashupPlan], data: Path, scratch: Path) -> LogMels:
+    """The host's mashups as files of the test would be heard."""
+    path, log_mels = scratch / "mashup.wav", []
+    for plan in plans:
+        wave = host.mix_mashup(plan, data, 0, 0.0)  # seed and seconds are those of new songs, which there are not
+        soundfile.write(path, np.round(wave * 32767).astype(np.int16), host.MASHUP_HZ)
+        log_mels.append(file_log_mel(path, SPEC))
+    return log_mels
+
+
+def _arrangements(bank: Bank, plans: Sequence[host.MashupPlan], rates: tuple[float, ...]) -> Iterator[Arrangements]:
+    """The same mashups, whose stretched voices are played from variants at these rates."""
+    index = bank.index[(bank.index["kind"] != "stretched") | bank.index["rate"].isin(rates)]
+    pool = Pool.of(index, bank.sample_rate_hz, tuple(GENRES), STEMS)
+    number = {name: row for row, name in enumerate(bank.index["clip"])}
+    for plan in plans:
+        stems = [f"{plan.genre}.{part.song:05d}/{stem}" for part, stem in zip(plan.parts, STEMS, strict=True)]
+        clip, rate = np.array([[number[stem] for stem in stems]]), np.array([[part.rate for part in plan.parts]])
+        clip, rate = tempo.with_variants(pool, clip, rate, np.ones(clip.shape, bool))
+        gain = np.array([[part.gain for part in plan.parts]])
+        yield _without_noise((pool.length_s[clip] / rate).min(axis=1), (clip, np.zeros(clip.shape), rate, gain))
+
+
+def _without_noise(length_s: np.ndarray, voices: tuple[np.ndarray, ...]) -> Arrangements:
+    still, none = np.zeros(1), np.zeros((1, 0))
+    return Arrangements(np.zeros(1, np.int64), length_s, still, still, still, *voices, none.astype(int), *[none] * 5)
+
+
+def _competition(folder: Path, seed: int) -> Path:
+    write_competition(folder, songs=FOLDS * SONGS_A_FOLD, seconds=8.0, mashups=1, seed=seed)
+    return folder
 
 
 def _figures(told: Adversary) -> dict[str, object]:
@@ -165,9 +207,16 @@ def _figures(told: Adversary) -> dict[str, object]:
     }
 
 
+def _show(name: str, told: Adversary) -> None:
+    print(f"{name}: AUC {told.auc:.3f} ({told.interval[0]:.3f} to {told.interval[1]:.3f})")
+    print(told.telling.head(2 * SHOWN).round(3).to_string(index=False))
+    print(told.families.head(SHOWN).round(3).to_string(index=False), flush=True)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, help="a demo competition with eight songs a genre (default: made)")
+    demos = "two demo competitions with eight songs a genre (default: made)"
+    parser.add_argument("--data", type=Path, nargs=2, metavar="DIR", help=demos)
     parser.add_argument("--mashups", type=int, default=300, help="a side")
     return parser.parse_args()
 

@@ -130,7 +130,7 @@ def test_with_librosa_it_is_what_the_demo_s_host_mixes(tmp_path):
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
-@pytest.mark.parametrize("burst_level", ["raw", "peak"])
+@pytest.mark.parametrize("burst_level", ["raw", "peak", "piece"])
 def test_at_rate_1_its_log_mel_is_the_frame_domain_s(bank, spec, burst_level):
     mashups = drawn(bank, STEADY, 8)
     player = MashupPlayer(bank, spec)

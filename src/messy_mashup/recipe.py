@@ -34,7 +34,7 @@ DecibelRange = Annotated[tuple[float, float], AfterValidator(_ascending)]
 FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
 Part = Literal["drums", "vocals", "bass", "other"]
 TempoPolicy = Literal["none", "random", "sync", "downbeats"]
-BurstLevel = Literal["raw", "peak", "snr"]  # what a burst's gain multiplies: see frames.py
+BurstLevel = Literal["raw", "peak", "piece", "snr"]  # what a burst's gain multiplies: see frames.py
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 
 
@@ -57,9 +57,10 @@ class MashupRecipe:
     bursts: CountRange = (1, 3)  # in a noisy mashup
     burst_s: Range = (5.0, 5.0)  # cut to what the noise clip has,
     repeated: bool = False  # unless the clip begins again, as a bed's does
+    inside: bool = False  # bursts end with the mashup at the latest; else they begin anywhere and may be cut
     burst_fade_s: NaturalRange = (0.0, 0.0)  # at both ends of a burst
     burst_level: BurstLevel = "peak"
-    burst_gain: Range = (0.1, 0.8)  # of the music's peak: times the clip ("raw") or the clip at peak 1 ("peak")
+    burst_gain: Range = (0.1, 0.8)  # of the music's peak: times the clip ("raw"), it ("peak") or its piece at peak 1
     burst_snr_db: DecibelRange = (5.0, 25.0)  # the music's RMS over the clip's ("snr")
     synthetic: Share = 0.0  # of the bursts and beds: white, pink, brown, hum, clicks or crackle
     bed: Share = 0.0  # of the mashups: one noise throughout

@@ -119,8 +119,9 @@ def _bursts(
     burst_s = np.where(clip == ABSENT, 0, wanted_s) if recipe.repeated else np.minimum(wanted_s, clip_s)
     room_s = np.where(burst_s > clip_s, clip_s, clip_s - burst_s)
     offset_s = draws.block(most) * room_s
-    # A burst begins anywhere, so that it may be cut by the mashup's end.
-    at_s = draws.block(most) * length_s[:, None]
+    if recipe.inside:
+        burst_s = np.minimum(burst_s, length_s[:, None])
+    at_s = draws.block(most) * (length_s[:, None] - (burst_s if recipe.inside else 0))
     gain = _noise_gain(recipe, recipe.burst_gain, recipe.burst_snr_db, draws.block(most))
     return clip, offset_s, at_s, burst_s, _within(recipe.burst_fade_s, extras.block(most)), gain
 

@@ -3,8 +3,8 @@
 Seen through short windows, a stem at `rate` is the original stem read at windows whose hop is `rate` times as long.
 Levels go in this order: voices x gains, sum, divided by the music's peak, bursts x gains added, divided by the final
 peak; then high-pass and low-pass, on the power spectrum. Peaks are those of the whole mashup, not of the part that a
-model hears. A burst's gain multiplies its clip ("raw"), its clip at peak 1 ("peak"), or its clip at the RMS that the
-music has at peak 1 ("snr").
+model hears. A burst's gain multiplies its clip ("raw"), its clip at peak 1 ("peak"), its clip where the piece that
+is heard has peak 1 ("piece"), or its clip at the RMS that the music has at peak 1 ("snr").
 """
 
 import numpy as np

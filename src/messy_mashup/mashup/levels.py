@@ -8,7 +8,7 @@ from functools import cached_property
 import pandas as pd
 import torch
 
-from messy_mashup.mashup.mix import Score, mixed, promised
+from messy_mashup.mashup.mix import Bursts, Score, mixed, promised
 from messy_mashup.recipe import BurstLevel
 
 BLOCK = 256  # samples
@@ -19,7 +19,9 @@ class Levels:
     """Envelope and energy of a bank's samples (int16, as they are on disk), on a device."""
 
     def __init__(self, samples: torch.Tensor, index: pd.DataFrame, device: torch.device) -> None:
-        self.samples, self.envelope = samples, _envelope(samples).to(device)
+        self.samples, self.block_peak = samples, _block_peaks(samples).to(device)
+        # The peak of every window of BLOCK samples that begins in a block
+        self.envelope = torch.maximum(self.block_peak, torch.cat([self.block_peak[1:], self.block_peak[-1:]]))
         self.begin, self.length = (torch.tensor(index[name].to_numpy()).to(device) for name in ("offset", "length"))
         self.scale, self.peak = (torch.tensor(index[name].to_numpy()).float().to(device) for name in ("scale", "peak"))
 
@@ -55,15 +57,25 @@ class Levels:
     ) -> torch.Tensor | float:
         """What each burst's gain (batch, bursts), which multiplies its codes, is multiplied by; 0 for a silent clip."""
         clip = clips[1]
+        music = 1.0
         match burst_level:
             case "raw":
-                return 1.0
+                return music
             case "peak":
                 level = self.peak[clip]
+            case "piece":
+                level = self._piece_peak(score.bursts, clip) * self.scale[clip]
             case "snr":
-                noise = self._rms(self.begin[clip], self.length[clip]) * self.scale[clip]
-                return torch.where(noise > 0, self._music_rms(score, clips[0])[:, None] / noise, 0.0).float()
-        return torch.where(level > 0, 1 / level, 0.0)
+                level = self._rms(self.begin[clip], self.length[clip]) * self.scale[clip]
+                music = self._music_rms(score, clips[0])[:, None]
+        return torch.where(level > 0, music / level, 0.0).float()
+
+    def _piece_peak(self, bursts: Bursts, clip: torch.Tensor) -> torch.Tensor:
+        """The highest code (batch, bursts) of the blocks in which each burst is heard."""
+        since = torch.arange(0, max(1, int(bursts.length.max())), BLOCK, device=clip.device)
+        since = torch.minimum(since, (bursts.length[..., None] - 1).clamp(min=0))
+        place = torch.remainder(bursts.offset[..., None] + since, bursts.clip_length[..., None])
+        return self.block_peak[(self.begin[clip][..., None] + place) // BLOCK].amax(dim=2).float()
 
     @cached_property
     def energy(self) -> torch.Tensor:
@@ -99,10 +111,8 @@ def _with_gains(score: Score, of_voices: torch.Tensor | float, of_bursts: torch.
     )
 
 
-def _envelope(samples: torch.Tensor) -> torch.Tensor:
-    """For each block the peak of every window of BLOCK samples that begins in it: (blocks,) int16."""
-    peaks = torch.cat([portion.abs().amax(dim=1) for portion in _blocks(samples)])
-    return torch.maximum(peaks, torch.cat([peaks[1:], peaks[-1:]]))
+def _block_peaks(samples: torch.Tensor) -> torch.Tensor:
+    return torch.cat([portion.abs().amax(dim=1) for portion in _blocks(samples)])
 
 
 def _energy(samples: torch.Tensor) -> torch.Tensor:

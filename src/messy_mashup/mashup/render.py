@@ -5,7 +5,6 @@ by the final peak, then high-pass and low-pass. Voices are truly stretched.
 """
 
 import numpy as np
-import pandas as pd
 
 from messy_mashup.data.bank import SAMPLE_RATE_HZ, Bank
 from messy_mashup.data.survey import noise_name
@@ -98,23 +97,35 @@ def _add_burst(
         for seconds in (mashups.burst_at_s, mashups.burst_offset_s, mashups.burst_length_s)
     )
     clip = waves.wave(mashups.burst_clip[place])
-    measured = waves.bank.index.iloc[mashups.burst_clip[place]]
-    gain = mashups.burst_gain[place] * _level(measured, burst_level, music_rms)
+    gain = mashups.burst_gain[place] * _level(waves.bank, mashups, place, burst_level, music_rms)
     sample = np.arange(max(0, -at), min(length, len(mix) - at))  # of the burst, where the mashup is
     faded = _fade(sample, length, int(mashups.burst_fade_s[place] * waves.sample_rate_hz))
     # A clip that has ended begins again.
     mix[at + sample] += gain * faded * clip[(offset + sample) % len(clip)]
 
 
-def _level(measured: pd.Series, burst_level: BurstLevel, music_rms: float) -> float:
+def _level(
+    bank: Bank, mashups: Arrangements, place: tuple[int, int], burst_level: BurstLevel, music_rms: float
+) -> float:
     """What a gain of 1 multiplies a noise clip by.
 
-    Its peak and RMS are those that the bank measured, so that a burst is as loud at every sample rate: of many noise
-    clips the greater part lies above what the bank can hold.
+    Peaks and RMS are those of the bank's samples, so that a burst is as loud at every sample rate: of many noise clips
+    the greater part lies above what the bank can hold.
     """
-    if burst_level == "raw":
-        return 1.0
-    return 1 / (measured["peak"] or 1.0) if burst_level == "peak" else music_rms / (measured["rms"] or 1.0)
+    measured = bank.index.iloc[mashups.burst_clip[place]]
+    match burst_level:
+        case "raw":
+            return 1.0
+        case "peak":
+            return 1 / (measured["peak"] or 1.0)
+        case "piece":
+            clip, rate_hz = bank.wave(mashups.burst_clip[place]), bank.sample_rate_hz
+            begin, samples = (
+                int(column[place] * rate_hz) for column in (mashups.burst_offset_s, mashups.burst_length_s)
+            )
+            return 1 / _peak(np.take(clip, np.arange(begin, begin + samples), mode="wrap"))
+        case "snr":
+            return music_rms / (measured["rms"] or 1.0)
 
 
 def _fade(sample: np.ndarray, length: int, fade: int) -> np.ndarray:

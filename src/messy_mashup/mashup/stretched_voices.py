@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
 from messy_mashup.mashup.voice_catalogue import FRAME_S, VoiceCatalogue, levels_db, pattern
 
@@ -16,6 +17,7 @@ LEAST_OVERLAP = 0.6  # of the mashup, or of the stem where that is shorter
 LEAST_ENERGY = 0.5  # of what a stem has on average in a mashup's length
 SIGNIFICANT = 8.0  # deviations above the middle of the wrong stems' maxima
 ROUNDS = 4
+FEW_LAGS = 12  # for which no transform is needed
 CHANCE = 16  # mixtures of the bank's own stems, which tell how alike a stem is to what it is not in
 FIT_STEPS = 60
 FINE = 6  # rates between two of the search's, when a voice has been found
@@ -164,18 +166,13 @@ def _correlations(
     """Over all lags the highest correlation of mashups with stems at a rate, and its lag in the
     mashup's frames, one every `hop` of the catalogue's: (mashups, stems) each.
     """
-    from scipy.fft import next_fast_len
-
     stem_patterns, counts = catalogue.patterns(stems, rate, hop)
-    size = next_fast_len(stem_patterns.shape[1] + max(map(len, patterns)))
-    voices = torch.fft.rfft(stem_patterns.transpose(1, 2).contiguous(), size).permute(2, 1, 0)  # (bins, bands, stems)
     voice_energy = _running_sum(stem_patterns.square().sum(2))
     heights, lags = np.empty((len(patterns), len(stems))), np.empty((len(patterns), len(stems)), np.int64)
-    mixed = torch.stack([torch.fft.rfft(heard, size, dim=0) for heard in patterns]).transpose(0, 1).conj()
-    products = torch.fft.irfft(torch.matmul(mixed, voices).permute(1, 2, 0), size)  # (mashups, stems, lags)
+    earliest, latest = np.array(offset_s) / (rate * hop * FRAME_S)
+    products = _products(patterns, stem_patterns, earliest, latest)
     for row, heard in enumerate(patterns):
         least = int(LEAST_OVERLAP * min(len(heard), stem_patterns.shape[1]))
-        earliest, latest = np.array(offset_s) / (rate * hop * FRAME_S)
         first = int(np.ceil(max(least - len(heard), earliest - 0.5)))
         last = int(np.floor(min(stem_patterns.shape[1] - least, latest + 0.5)))
         lag = torch.arange(min(first, last), last + 1, device=heard.device)
@@ -186,7 +183,7 @@ def _correlations(
         overlap = (end - begin).clamp(min=0)
         voice_heard = torch.maximum(voice_energy.gather(1, begin + overlap) - voice_energy[:, begin], usual)
         energy = voice_heard * (heard_energy[begin - lag + overlap] - heard_energy[begin - lag])
-        value = products[row][:, lag % size] / energy.clamp(min=1e-3).sqrt()
+        value = products[row][:, lag % products.shape[2]] / energy.clamp(min=1e-3).sqrt()
         # Of a short overlap more is by chance
         value *= (overlap / len(heard)).sqrt() * (overlap >= least)
         height, at = value.max(dim=1)
@@ -194,9 +191,29 @@ def _correlations(
     return heights, lags
 
 
+def _products(patterns: list[torch.Tensor], stems: torch.Tensor, earliest: float, latest: float) -> torch.Tensor:
+    """The sums of products of mashups with stems (stems, frames, bands) at all lags, or at those asked for where they
+    are few: (mashups, stems, lags), lag -1 the last.
+    """
+    from scipy.fft import next_fast_len
+
+    size = next_fast_len(stems.shape[1] + max(map(len, patterns)))
+    if latest - earliest > FEW_LAGS:
+        voices = torch.fft.rfft(stems.transpose(1, 2).contiguous(), size).permute(2, 1, 0)  # (bins, bands, stems)
+        mixed = torch.stack([torch.fft.rfft(heard, size, dim=0) for heard in patterns]).transpose(0, 1).conj()
+        return torch.fft.irfft(torch.matmul(mixed, voices).permute(1, 2, 0), size)
+    frames = max(map(len, patterns))
+    mixed = torch.stack([pad(heard, (0, 0, 0, frames - len(heard))) for heard in patterns]).flatten(1)
+    products = torch.zeros(len(patterns), len(stems), size, device=stems.device)
+    for lag in range(int(np.floor(earliest)) - 1, int(np.ceil(latest)) + 2):
+        later = pad(stems, (0, 0, -lag, frames + lag - stems.shape[1]))  # frame t is the stem's frame t + lag
+        products[:, :, lag % size] = mixed @ later.flatten(1).T
+    return products
+
+
 def _running_sum(values: torch.Tensor) -> torch.Tensor:
     """(rows, n) to (rows, n + 1): the sum of all before each place."""
-    return torch.nn.functional.pad(values, (1, 0)).cumsum(1)
+    return pad(values, (1, 0)).cumsum(1)
 
 
 def power(levels: torch.Tensor) -> torch.Tensor:

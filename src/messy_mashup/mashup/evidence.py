@@ -1,0 +1,100 @@
+"""What is found in mashups, be they the test's or simulated: which bursts and voices of the bank lie in them."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from messy_mashup.data.bank import Bank
+from messy_mashup.mashup.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
+from messy_mashup.mashup.found_voices import FoundVoice, find_voices
+from messy_mashup.mashup.steady_voices import find_steady
+from messy_mashup.mashup.stretched_voices import ANY_OFFSET_S
+from messy_mashup.mashup.voice_catalogue import VoiceCatalogue
+
+LEVELS = ("raw", "peak", "piece", "snr")  # what a host's gain may multiply: a column each
+AT_ONCE = 24  # mashups whose voices are looked for together
+FIRST, FEWEST = 24, 8  # mashups, and steady voices in them, that tell where voices begin
+MANY = 0.9  # of the steady voices that begin where their stems do, so that stretched ones are looked for there only
+AT_BEGIN_S = (-0.02, 0.02)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows of `bursts` and `voices` carry the number of their mashup.
+
+    bursts: mashup, the fields of FoundBurst but `gain`, and the gain by each of LEVELS as a host would have drawn it.
+    voices: mashup and the fields of FoundVoice.
+    """
+
+    lengths_s: np.ndarray  # (mashups,)
+    bursts: pd.DataFrame
+    voices: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.lengths_s)
+
+    def of(self, mashups: np.ndarray) -> "Evidence":
+        """That of some mashups, numbered anew; one that is named twice counts twice."""
+        return Evidence(self.lengths_s[mashups], _rows_of(self.bursts, mashups), _rows_of(self.voices, mashups))
+
+
+def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title: str) -> Evidence:
+    """Look for the bank's noise clips and stems in mashups, waves (samples,) at its rate. Seconds a mashup."""
+    noise = NoiseCatalogue(bank)
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        jobs = threads.map(lambda wave: _bursts(wave, noise), waves)
+        looked = list(tqdm(jobs, total=len(waves), desc=f"noise in {title}", unit=" mashups"))
+    music = [wave for wave, _ in looked]
+    bursts = [{"mashup": number, **row} for number, (_, rows) in enumerate(looked) for row in rows]
+    return Evidence(
+        np.array([len(wave) for wave in waves]) / bank.sample_rate_hz,
+        pd.DataFrame(bursts, columns=["mashup", *_names(FoundBurst, but="gain"), *LEVELS]),
+        _voices(music, VoiceCatalogue(bank, device), title),
+    )
+
+
+def _bursts(wave: np.ndarray, catalogue: NoiseCatalogue) -> tuple[np.ndarray, list[dict[str, float]]]:
+    """A mashup without its bursts, and a row for each of these."""
+    found = find_bursts(wave, catalogue)
+    if not found:
+        return wave, []
+    gains = {level: burst_gains(wave, found, catalogue, level) for level in LEVELS}
+    rows = [asdict(burst) | {level: gains[level][place] for level in LEVELS} for place, burst in enumerate(found)]
+    for row in rows:
+        del row["gain"]
+    return without_bursts(wave, found, catalogue), rows
+
+
+def _voices(waves: Sequence[np.ndarray], catalogue: VoiceCatalogue, title: str) -> pd.DataFrame:
+    """The voices of mashups; where the steady ones begin with their stems, the others are looked for there."""
+    offset_s = _offsets(waves[:FIRST], catalogue)
+    rows = []
+    with tqdm(total=len(waves), desc=f"voices in {title}", unit=" mashups") as bar:
+        for begin in range(0, len(waves), AT_ONCE):
+            portion = list(waves[begin : begin + AT_ONCE])
+            for number, found in enumerate(find_voices(portion, catalogue, offset_s), begin):
+                rows += [{"mashup": number, **asdict(voice)} for voice in found]
+            bar.update(len(portion))
+    return pd.DataFrame(rows, columns=["mashup", *_names(FoundVoice)])
+
+
+def _offsets(waves: Sequence[np.ndarray], catalogue: VoiceCatalogue) -> tuple[float, float]:
+    """Where in its stem a voice may begin, by the steady voices of some mashups."""
+    heard = [torch.from_numpy(wave).to(catalogue.device) for wave in waves]
+    lags = [voice.lag for voices in find_steady(heard, catalogue) for voice in voices]
+    at_begin = np.abs(lags) <= AT_BEGIN_S[1] * catalogue.bank.sample_rate_hz
+    return AT_BEGIN_S if len(lags) >= FEWEST and np.mean(at_begin) >= MANY else ANY_OFFSET_S
+
+
+def _names(kind: type, but: str = "") -> list[str]:
+    return [field.name for field in fields(kind) if field.name != but]
+
+
+def _rows_of(table: pd.DataFrame, mashups: np.ndarray) -> pd.DataFrame:
+    wanted = pd.DataFrame({"mashup": mashups, "number": np.arange(len(mashups))})
+    return wanted.merge(table, on="mashup").drop(columns="mashup").rename(columns={"number": "mashup"})
