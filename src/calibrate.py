@@ -3,8 +3,8 @@
     python src/calibrate.py --data DIR [--sample 80] [--recipe NAME] [--out DIR]
     python src/train.py RECIPE --set mashup=@runs/calibration/<data>/mashup.json --set folds.validation=@...
 
-What is in the test mashups is found by searching them for the stems and noise clips of the data set. It takes minutes,
-prints a table, and writes mashup.json, calibration.csv and a page of pictures; what was found is kept for the next call.
+The test mashups are searched for the stems and noise clips of the data set. That takes minutes; what was found is kept
+for the next call. A table is printed, and mashup.json, calibration.csv and a page of pictures are written.
 """
 
 import argparse

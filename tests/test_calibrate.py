@@ -84,7 +84,7 @@ def test_the_hosts_numbers_come_back(pool):
     assert recipe.gain == (pytest.approx(0.3, abs=0.08), 1.0)
     theirs_s, ours_s = (np.sort(draw(pool, one, (5, 5, 5), 0, 2000).length_s) for one in (host, recipe))
     assert np.abs(theirs_s - ours_s).mean() < 0.06
-    assert fit.figures["identified"].all()
+    assert fit.figures["identified"].all(), fit.figures
     inside = fit.figures[(fit.figures["low"] <= fit.figures["fitted"]) & (fit.figures["fitted"] <= fit.figures["high"])]
     assert len(inside) > 0.8 * len(fit.figures)
 

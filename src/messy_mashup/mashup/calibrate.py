@@ -27,6 +27,11 @@ PROBE = {
 }  # fmt: skip
 SURE_SHARE = 1e-3  # of the simulated whole mashups that are shorter than what counts as cut
 
+# A few more bursts in fewer mashups are much the same: it is their mean number that is identified, or not.
+MEAN_COUNT, COUNTS = "noisy * bursts", ("noisy", "bursts.low", "bursts.high")
+FEWEST = 12  # finds without which a number is not told
+WIDEST = 0.6  # of an interval, as a share of its number (or of 0.5, for what may well be 0)
+
 Numbers = dict[str, float]
 
 
@@ -64,11 +69,14 @@ def calibrated(
     bursts, voices = BurstFit(probed, known), VoiceFit(probed, known)
 
     def numbers(evidence: Evidence) -> Numbers:
-        return voices.numbers(evidence) | bursts.numbers(evidence, shape.level)
+        found = voices.numbers(evidence) | bursts.numbers(evidence, shape.level)
+        return found | {MEAN_COUNT: found["noisy"] * (found["bursts.low"] + found["bursts.high"]) / 2}
 
-    fitted, rests_on = numbers(test), voices.evidence(test) | bursts.evidence(test)
+    fitted, rests_on = numbers(test), voices.evidence(test) | bursts.evidence(test) | {MEAN_COUNT: len(test.bursts)}
     intervals = _intervals(numbers, test, seed)
-    kept = {name: value for name, value in fitted.items() if _identified(intervals[name], value, rests_on[name])}
+    known = {name for name, value in fitted.items() if _identified(intervals[name], value, rests_on[name])}
+    known = known | set(COUNTS) if MEAN_COUNT in known else known - set(COUNTS)
+    kept = {name: value for name, value in fitted.items() if name in known and name != MEAN_COUNT}
     found = _applied(_with_shape(replace(recipe, tempo="random"), shape), kept)
     lengths = _length_numbers(replace(found, whole=1.0), pool, test_lengths_s, seed)
     every = fitted | _shape_numbers(shape) | lengths
@@ -80,7 +88,7 @@ def calibrated(
             "low": intervals[name][0] if name in intervals else value,
             "high": intervals[name][1] if name in intervals else value,
             "evidence": rests_on.get(name, len(test.bursts) if name.startswith("burst") else len(test_lengths_s)),
-            "identified": name in kept or (name not in fitted and np.isfinite(value)),
+            "identified": name in known or (name not in fitted and np.isfinite(value)),
         }
         for name, value in every.items()
     ]
@@ -95,10 +103,6 @@ def _intervals(numbers: Callable[[Evidence], Numbers], test: Evidence, seed: int
         name: tuple(np.nanpercentile(values, INTERVAL)) if values.notna().any() else (np.nan, np.nan)
         for name, values in table.items()
     }
-
-
-FEWEST = 12  # finds without which a number is not told
-WIDEST = 0.6  # of an interval, as a share of its number (or of 0.5, for what may well be 0)
 
 
 def _identified(interval: tuple[float, float], value: float, evidence: int) -> bool:
@@ -146,6 +150,8 @@ def _applied(recipe: MashupRecipe, numbers: Numbers) -> MashupRecipe:
 
 
 def _was(recipe: MashupRecipe, name: str) -> float:
+    if name == MEAN_COUNT:
+        return recipe.noisy * sum(recipe.bursts) / 2
     field, _, end = name.partition(".")
     value = getattr(recipe, field)
     return value[end == "high"] if end else value

@@ -1,5 +1,7 @@
-"""Where the bank's samples are while mashups are played: mapped from disk for a CPU, in the memory of a GPU, or, where
-they are too many for that, in pinned memory of the host, from where the clips of each batch are copied over.
+"""Where the bank's samples are while mashups are played.
+
+They are mapped from disk for a CPU, in the memory of a GPU, or, where they are too many for that, in the host's memory,
+from where the clips of each batch are packed into pinned memory and copied over.
 """
 
 from typing import NamedTuple, Protocol

@@ -46,6 +46,11 @@ def write_page(path: Path, title: str, parts: Iterable[str]) -> None:
         f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
     )
     body = "\n".join([f"<h1>{html.escape(title)}</h1>", *parts])
+    lines = [
+        "<!doctype html>",
+        '<html lang="en">',
+        f"<head>{head}<style>{STYLE}</style></head>",
+        f"<body>{body}</body>",
+    ]
     with write_whole(path) as temporary:
-        text = f'<!doctype html>\n<html lang="en">\n<head>{head}<style>{STYLE}</style></head>\n<body>\n{body}\n</body>\n</html>\n'
-        temporary.write_text(text)
+        temporary.write_text("\n".join([*lines, "</html>", ""]))
