@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 import torch
+from plain_way import stretched
 
 from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
@@ -23,7 +24,7 @@ from messy_mashup.features.logmel import wave_log_mel
 from messy_mashup.mashup.arrangement import draw
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
-from messy_mashup.mashup.stretch import Stretch, time_stretch
+from messy_mashup.mashup.stretch import Stretch
 from messy_mashup.recipe import MashupRecipe
 
 GENRES = ("rock", "jazz", "disco", "classical", "pop", "reggae")
@@ -82,7 +83,7 @@ def _truly_played(genre: str, number: int) -> np.ndarray:
 
 def _stretched(bank: Bank, clips: list[int], stretch: Stretch) -> list[np.ndarray]:
     pairs = zip(clips, RATES, strict=True)
-    return [time_stretch(bank.wave(clip), rate, bank.sample_rate_hz, stretch) for clip, rate in pairs]
+    return [stretched(bank.wave(clip), rate, stretch) for clip, rate in pairs]
 
 
 def _played(bank: Bank, genre: str, clips: list[int], spec: FrameSpec) -> torch.Tensor:

@@ -18,6 +18,15 @@ Voice = Callable[[Arrangements, int, int], np.ndarray]
 Extract = Callable[[np.ndarray], torch.Tensor]
 
 
+def stretched(wave: np.ndarray, rate: float, stretch: Stretch) -> np.ndarray:
+    """A wave at RATE_HZ played `rate` times as fast: by librosa as participants call it, or by Signalsmith Stretch."""
+    if rate == 1 or stretch != "librosa":
+        return time_stretch(wave, rate, RATE_HZ, stretch)
+    import librosa
+
+    return librosa.effects.time_stretch(wave, rate=rate)
+
+
 class PlainMashups:
     """Mixes arrangements from the files that a bank was built from; the order of levels is the frame domain's."""
 
@@ -48,14 +57,14 @@ class PlainMashups:
     def whole_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
         """A whole stem at its tempo."""
         wave = self._load(mashups.voice_clip[row, voice])
-        return time_stretch(wave, mashups.voice_rate[row, voice], RATE_HZ, self.stretch)
+        return stretched(wave, mashups.voice_rate[row, voice], self.stretch)
 
     def cropped_voice(self, mashups: Arrangements, row: int, voice: int) -> np.ndarray:
         """So much of a stem, at its tempo, as a model hears."""
         rate, clip = mashups.voice_rate[row, voice], mashups.voice_clip[row, voice]
         size = int(self.heard_s * RATE_HZ * rate) + 1
         begin = int(mashups.heard_at[row] * max(0, self.length[clip] - size))
-        return time_stretch(self._load(clip, slice(begin, begin + size)), rate, RATE_HZ, self.stretch)
+        return stretched(self._load(clip, slice(begin, begin + size)), rate, self.stretch)
 
     def _load(self, clip: int, part: slice = slice(None)) -> np.ndarray:
         import librosa

@@ -25,8 +25,7 @@ import soundfile
 import torch
 
 from messy_mashup.data import bank_build
-from messy_mashup.data.bank import SAMPLES, Bank
-from messy_mashup.data.bank_slot import quantised
+from messy_mashup.data.bank import Bank
 from messy_mashup.data.demo_music import host
 from messy_mashup.data.demo_music.competition import write_competition
 from messy_mashup.data.demo_music.genres import STEMS
@@ -52,7 +51,6 @@ WAYS = {
     "frame domain from variants at .9 and 1.1": (0.9, 1.1),
     "frame domain from variants at .9, .95, 1.05 and 1.1": RATES,
 }
-HOST_WINDOW_S = 2048 / host.MASHUP_HZ  # of the host's vocoder; those of the bank are as many samples at 16 kHz
 COMPARED_AT = 0.5  # the share at which mashups of other songs are looked at, too
 FOLDS, SONGS_A_FOLD = 2, 4
 SHOWN = 4
@@ -67,11 +65,10 @@ def main() -> None:
         scratch = Path(folder)
         data, other = options.data or [_competition(scratch / f"data{seed}", seed) for seed in range(2)]
         bank = bank_build.build("messy_mashup", data, scratch / "bank", stretched=RATES)
-        like_host = _restretched(bank, scratch / "restretched")
         for share in SHARES:
             plans = [_plan(number, share) for number in range(options.mashups)]
             mixed = _mixed(plans, data, scratch)
-            told = {way: _told(played, mixed) for way, played in _played(bank, like_host, plans, share)}
+            told = {way: _told(played, mixed) for way, played in _played(bank, plans, share)}
             if share == COMPARED_AT:
                 told |= _told_by_songs(mixed, _mixed(plans, other, scratch))
             figures[f"{share:.0%} of the voices stretched"] = {way: _figures(found) for way, found in told.items()}
@@ -80,14 +77,10 @@ def main() -> None:
     print(json.dumps({"benchmark": "vocoder_traces", "mashups_a_side": options.mashups, **figures}))
 
 
-def _played(
-    bank: Bank, like_host: Bank, plans: Sequence[host.MashupPlan], share: float
-) -> Iterator[tuple[str, LogMels]]:
+def _played(bank: Bank, plans: Sequence[host.MashupPlan], share: float) -> Iterator[tuple[str, LogMels]]:
     """The mashups in every way there is for this share of stretched voices."""
     for way, rates in WAYS.items() if share else [(STEMS_ALONE, ())]:
         yield way, _in_frames(bank, plans, rates)
-        if rates:
-            yield f"{way}, the vocoder's windows as long as the host's", _in_frames(like_host, plans, rates)
     if share:
         with _voices_moving_in_steps_of(1):
             yield f"{STEMS_ALONE}, voices moving smoothly", _in_frames(bank, plans, ())
@@ -98,24 +91,6 @@ def _played(
 def _in_frames(bank: Bank, plans: Sequence[host.MashupPlan], rates: tuple[float, ...]) -> LogMels:
     player = MashupPlayer(bank, SPEC)
     return [player.whole_log_mel(mashup, "peak") for mashup in _arrangements(bank, plans, rates)]
-
-
-def _restretched(bank: Bank, folder: Path) -> Bank:
-    """The bank with its variants stretched again, through windows as long as the host's."""
-    import librosa
-
-    samples, index = np.array(bank.samples), bank.index.copy()
-    stems = index[index["kind"] == "stem"]
-    stem = {(group, part): row for row, group, part in stems[["group", "part"]].itertuples()}
-    folder.mkdir()
-    for row in bank.select("stretched"):
-        clip = index.loc[row]
-        wave = bank.wave(stem[clip["group"], clip["part"]])
-        fft = round(HOST_WINDOW_S * bank.sample_rate_hz)
-        codes, index.loc[row, "scale"] = quantised(librosa.effects.time_stretch(wave, rate=clip["rate"], n_fft=fft))
-        samples[clip["offset"] : clip["offset"] + clip["length"]] = codes
-    samples.tofile(folder / SAMPLES)
-    return replace(bank, root=folder, index=index, samples=samples)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bank", type=Path, help="folder of the bank (default: runs/banks/<name of the data folder>)")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one a core)")
     parser.add_argument("--skip-broken", action="store_true", help="go on without broken files, and list them")
-    told = "rates at which the bank shall hold every stem stretched, such as 0.9,1.1 (default: none)"
+    told = "rates at which the bank shall hold every stem stretched, such as 0.9,0.95,1.05,1.1 (default: none)"
     parser.add_argument("--stretched", type=_rates, default=(), metavar="RATE,RATE", help=told)
     return parser.parse_args()
 
@@ -60,7 +60,7 @@ def _rates(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(rate) for rate in text.split(","))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} are no rates: write them as 0.9,1.1") from error
+        raise argparse.ArgumentTypeError(f"{text!r} are no rates: write them as 0.9,0.95,1.05,1.1") from error
 
 
 if __name__ == "__main__":

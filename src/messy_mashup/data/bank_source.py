@@ -11,6 +11,7 @@ import pandas as pd
 from messy_mashup.data import synthetic_noise
 from messy_mashup.data.audio import read_mono
 from messy_mashup.data.bank import SAMPLE_RATE_HZ
+from messy_mashup.data.vocoder import vocoded
 from messy_mashup.errors import UserError
 
 SLOWEST, FASTEST = 0.5, 2.0
@@ -42,11 +43,7 @@ class FileSource:
         now = file.stat()
         if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
             raise UserError(f"{file}: changed while the bank was being built: run the command again")
-        if self.rate == 1:
-            return wave
-        import librosa
-
-        return librosa.effects.time_stretch(wave, rate=self.rate)
+        return wave if self.rate == 1 else vocoded(wave, self.rate, sample_rate_hz)
 
 
 @dataclass(frozen=True)

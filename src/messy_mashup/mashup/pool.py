@@ -71,7 +71,7 @@ class Pool:
             "pre-stretched": (
                 recipe.vocoded > 0,
                 self.variant_rates,
-                "build it with --stretched 0.9,1.1 or set mashup.vocoded=0",
+                "build it with --stretched 0.9,0.95,1.05,1.1 or set mashup.vocoded=0",
             ),
         }
         for kind, (is_wanted, clips, remedy) in wanted.items():

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from messy_mashup.data.vocoder import vocoded
 from messy_mashup.errors import UserError
 
 Stretch = Literal["signalsmith", "librosa"]
@@ -30,11 +31,7 @@ def time_stretch(wave: np.ndarray, rate: float, sample_rate_hz: int, stretch: St
     """
     if rate == 1 or len(wave) == 0:
         return wave
-    if stretch == "librosa":
-        import librosa
-
-        return librosa.effects.time_stretch(wave, rate=rate)
-    return _signalsmith(wave, rate, sample_rate_hz)
+    return vocoded(wave, rate, sample_rate_hz) if stretch == "librosa" else _signalsmith(wave, rate, sample_rate_hz)
 
 
 def _signalsmith(wave: np.ndarray, rate: float, sample_rate_hz: int) -> np.ndarray:
