@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from messy_mashup.mashup.arrangement import Arrangements
-from messy_mashup.mashup.evidence import LEVELS, Evidence
+from messy_mashup.mashup.evidence import Evidence
 from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.recipe import BurstLevel
 
@@ -16,6 +16,7 @@ TRIMMED = 0.04  # at each end of found values, of which a few are wrong
 WHOLE_S = 0.1  # a burst that begins so near to its clip's begin is likely a whole clip
 AT_END_S = 0.03  # a burst that ends so near to its mashup's end reaches it
 FEWEST = 12  # bursts without which a host's ways are not told
+USUAL_FIRST = ("peak", "piece", "snr", "raw")
 MOST_BURSTS = 8
 NOISY = np.linspace(0, 1, 41)
 LEAST_CHANCE = 0.05  # of being found: gains with less are not counted up
@@ -37,7 +38,6 @@ class BurstShape:
         bursts = test.bursts
         if len(bursts) < FEWEST:
             return cls("peak", False, (np.nan, np.nan))
-        distances = {level: _distance_from_uniform(_drawn(bursts[level], level)) for level in LEVELS}
         ends_s = bursts["at_s"] + bursts["length_s"]
         reaching = ends_s > test.lengths_s[bursts["mashup"].to_numpy(int)] - AT_END_S
         inside = float((reaching & (bursts["at_s"] > WHOLE_S)).mean()) < 0.2
@@ -46,7 +46,7 @@ class BurstShape:
         else:
             uncut = bursts.loc[~reaching & (bursts["at_s"] > AT_END_S), "length_s"].to_numpy()
             length_s = _ends(uncut, np.ones(len(uncut))) if len(uncut) >= FEWEST else (np.nan, np.nan)
-        return cls(min(distances, key=distances.get), inside, length_s)
+        return cls(_level(bursts), inside, length_s)
 
 
 class BurstFit:
@@ -74,8 +74,10 @@ class BurstFit:
         chance = self.chance(bursts["piece"].to_numpy())
         low, high = _ends(_drawn(bursts[level], level), 1 / chance)
         gains = {f"{_range_of(level)}.low": low, f"{_range_of(level)}.high": high}
-        mean_chance = len(bursts) / (1 / chance).sum()  # of all bursts, the missed ones included
-        return self._counts(test, mean_chance) | gains
+        count = (1 / chance).sum() / len(test)  # a mashup, the missed ones included
+        counts = self._counts(test, len(bursts) / len(test) / count)
+        counts["noisy"] = min(1.0, 2 * count / (counts["bursts.low"] + counts["bursts.high"]))
+        return counts | gains
 
     def evidence(self, test: Evidence) -> dict[str, int]:
         """How many bursts each number rests on."""
@@ -126,6 +128,14 @@ def _ends(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     low, high = np.interp((TRIMMED, 1 - TRIMMED), share, values[order])
     beyond = TRIMMED / (1 - 2 * TRIMMED) * (high - low)
     return max(float(low - beyond), min(float(low), 0.01)), float(high + beyond)
+
+
+def _level(bursts: pd.DataFrame) -> BurstLevel:
+    """The measure by which the gains are most nearly uniform; of those that so few bursts do not part, the most usual."""
+    distances = {level: _distance_from_uniform(_drawn(bursts[level], level)) for level in USUAL_FIRST}
+    return next(
+        level for level in USUAL_FIRST if distances[level] < min(distances.values()) + 0.7 / np.sqrt(len(bursts))
+    )
 
 
 def _distance_from_uniform(values: np.ndarray) -> float:

@@ -1,11 +1,20 @@
 """Voices that were not stretched are found in a mashup sample by sample: by correlation of whitened waves."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
-from messy_mashup.mashup.voice_catalogue import SPEC, WHITENED_HZ, VoiceCatalogue, whitening
+from messy_mashup.mashup.voice_catalogue import (
+    ANY_OFFSET_S,
+    NARROW,
+    VoiceCatalogue,
+    narrow_size,
+    narrow_spectrum,
+    whitening,
+)
 
 STEMS_AT_ONCE = 32
 CORRELATION = 10.0  # a peak of this many deviations is looked at: chance makes 7 in noise and up to 20 in music
@@ -16,6 +25,9 @@ LOOKED_AT = 8  # peaks of a mashup
 SPARSE = 7  # every so many lags tell how much correlations deviate
 PASSES = 3  # what is found is taken away, which uncovers quieter voices
 LEAST_OVERLAP = 0.5  # of the mashup, or of the stem where that is shorter
+LAGS_SHARE = 8  # a mashup is cut into pieces where the lags searched are fewer than one in so many
+LEAST_PIECE = 1024
+TURNED_TOGETHER = 64  # bins, over which two samples of lag turn a phase by less than a tenth
 
 
 @dataclass(frozen=True)
@@ -27,37 +39,80 @@ class SteadyVoice:
     agreement: float
 
 
-def find_steady(waves: list[torch.Tensor], catalogue: VoiceCatalogue) -> list[list[SteadyVoice]]:
-    """The unstretched voices of each mashup, at most one a part and one a song, in the order they were found."""
-    found: list[list[SteadyVoice]] = [[] for _ in waves]
-    searched = list(range(len(waves)))
+class _Mashup:
+    """A mashup at the narrow rate, and what was found in it."""
+
+    def __init__(self, wave: torch.Tensor, catalogue: VoiceCatalogue) -> None:
+        self.catalogue = catalogue
+        # An FFT so long that nothing that is shifted comes in again at the other end
+        self.size = narrow_size(len(wave) + int(catalogue.length.max()) + 1)
+        self.points = int(self.size * NARROW)
+        self.heard = int(len(wave) * NARROW)
+        self.wave = torch.fft.irfft(narrow_spectrum(wave, self.size), self.points)[: self.heard]
+        self.found: list[SteadyVoice] = []
+
+    def spectrum(self, stem: int, lag: float = 0.0) -> torch.Tensor:
+        """Of the stem from `lag` samples on: by turning phases, so that a lag may lie between two samples."""
+        return _turned(narrow_spectrum(self.catalogue.wave(stem), self.size), lag, self.size)
+
+    def shifted(self, stem: int, lag: float) -> torch.Tensor:
+        """The stem from `lag` samples on, as the mashup would hold it at gain 1: (points heard,)."""
+        return torch.fft.irfft(self.spectrum(stem, lag), self.points)[: self.heard]
+
+    def divisor(self, wave: torch.Tensor) -> torch.Tensor:
+        return whitening(torch.fft.rfft(wave, self.points), self.size)
+
+    def whitened(self, wave: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
+        return torch.fft.irfft(torch.fft.rfft(wave, self.points) / divisor, self.points)[: self.heard]
+
+    def gains(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """By least squares of whitened waves, and errors by leaving out one block after the other: (voices,) each."""
+        divisor = self.divisor(self.wave)
+        voices = [self.shifted(voice.stem, voice.lag) for voice in self.found]
+        parts = _blocks(torch.stack([self.whitened(voice, divisor) for voice in voices]))
+        mixed = _blocks(self.whitened(self.wave, divisor)[None])[:, 0]
+        products = torch.stack([a @ a.T for a in parts])
+        against = torch.stack([a @ b for a, b in zip(parts, mixed, strict=True)])
+        whole = _solved(products.sum(0), against.sum(0))
+        left_out = [_solved(products.sum(0) - a, against.sum(0) - b) for a, b in zip(products, against, strict=True)]
+        return whole, torch.stack(left_out).std(dim=0, correction=0) * (BLOCKS - 1) ** 0.5
+
+    def residual(self) -> torch.Tensor:
+        """What is left when the found voices are taken away: (points heard,)."""
+        if not self.found:
+            return self.wave
+        voices = torch.stack([self.shifted(voice.stem, voice.lag) for voice in self.found])
+        return self.wave - self.gains()[0] @ voices
+
+
+def find_steady(
+    waves: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float] = ANY_OFFSET_S
+) -> list[list[SteadyVoice]]:
+    """The unstretched voices of each mashup, at most one a part and one a song, in the order they were found.
+
+    offset_s: where in its stem a voice may begin; a narrow range is searched many times as fast.
+    """
+    mashups = [_Mashup(wave, catalogue) for wave in waves]
+    searched = mashups
     for _ in range(PASSES):
-        residuals = [without(waves[row], found[row], catalogue) for row in searched]
-        peaks, lags = _correlations(residuals, catalogue)
-        more = [
-            row
-            for row, residual, peak, lag in zip(searched, residuals, peaks, lags, strict=True)
-            if _accepted(residual, catalogue, found[row], peak, lag)
-        ]
-        searched = more
+        residuals = [mashup.residual() for mashup in searched]
+        divisors = [mashup.divisor(residual) for mashup, residual in zip(searched, residuals, strict=True)]
+        whitened = [mashup.whitened(*each) for mashup, *each in zip(searched, residuals, divisors, strict=True)]
+        peaks, lags = _correlations(whitened, catalogue, offset_s)
+        rows = zip(searched, whitened, divisors, peaks, lags, strict=True)
+        searched = [mashup for mashup, *found in rows if _accepted(mashup, *found)]
         if not searched:
             break
-    return found
+    return [mashup.found for mashup in mashups]
 
 
 def gains(wave: torch.Tensor, voices: list[SteadyVoice], catalogue: VoiceCatalogue) -> tuple[np.ndarray, np.ndarray]:
     """The gains of a mashup's steady voices by least squares of whitened waves, and their errors by leaving out one
     block after the other: (voices,) each.
     """
-    size = _size(len(wave), catalogue)
-    divisor = whitening(wave, size)
-    mixed = _whitened(wave, divisor)
-    parts = torch.stack([_whitened(_shifted(voice.stem, voice.lag, len(wave), catalogue), divisor) for voice in voices])
-    products = torch.stack([a @ a.T for a in _blocks(parts)])
-    against = torch.stack([a @ b for a, b in zip(_blocks(parts), _blocks(mixed[None])[:, 0], strict=True)])
-    whole = _solved(products.sum(0), against.sum(0))
-    left_out = [_solved(products.sum(0) - a, against.sum(0) - b) for a, b in zip(products, against, strict=True)]
-    spread = torch.stack(left_out).std(dim=0, correction=0) * (BLOCKS - 1) ** 0.5
+    mashup = _Mashup(wave, catalogue)
+    mashup.found = voices
+    whole, spread = mashup.gains()
     return whole.cpu().numpy(), spread.cpu().numpy()
 
 
@@ -66,35 +121,31 @@ def without(wave: torch.Tensor, voices: list[SteadyVoice], catalogue: VoiceCatal
     if not voices:
         return wave
     gain, _ = gains(wave, voices, catalogue)
+    size = narrow_size(len(wave) + int(catalogue.length.max()) + 1)
     for voice, level in zip(voices, gain.tolist(), strict=True):
-        wave = wave - level * _shifted(voice.stem, voice.lag, len(wave), catalogue)
+        spectrum = _turned(torch.fft.rfft(catalogue.wave(voice.stem), size), voice.lag, size)
+        wave = wave - level * torch.fft.irfft(spectrum, size)[: len(wave)]
     return wave
 
 
-def _accepted(
-    residual: torch.Tensor,
-    catalogue: VoiceCatalogue,
-    found: list[SteadyVoice],
-    peak: np.ndarray,
-    lag: np.ndarray,
-) -> bool:
-    """Whether peaks (stems,) of one mashup at lags (stems,) were voices; those are added to what was found."""
-    before = len(found)
-    divisor = whitening(residual, _size(len(residual), catalogue))
-    mixed = _whitened(residual, divisor)
+def _accepted(mashup: _Mashup, mixed: torch.Tensor, divisor: torch.Tensor, peak: np.ndarray, lag: np.ndarray) -> bool:
+    """Whether peaks (stems,) of a whitened residual at lags (stems,) were voices; those are added to what was found."""
+    before, catalogue = len(mashup.found), mashup.catalogue
     for stem in np.argsort(-peak)[:LOOKED_AT].tolist():
-        known = [voice.stem for voice in found]
+        known = [voice.stem for voice in mashup.found]
         taken = np.isin(catalogue.part[known], catalogue.part[stem]) | np.isin(
             catalogue.song[known], catalogue.song[stem]
         )
         if peak[stem] < CORRELATION or taken.any():
             continue
-        exact = _exact_lag(residual, stem, float(lag[stem]), divisor, catalogue)
-        voice = _whitened(_shifted(stem, exact, len(residual), catalogue), divisor)
-        agreement = _agreement(mixed, voice)
+        spectrum = mashup.spectrum(stem)
+        heard = torch.fft.rfft(mixed, mashup.points) / divisor
+        exact = _exact_lag(spectrum / divisor * heard.conj(), float(lag[stem]), mashup.size)
+        voice = torch.fft.irfft(_turned(spectrum, exact, mashup.size), mashup.points)[: mashup.heard]
+        agreement = _agreement(mixed, mashup.whitened(voice, divisor))
         if agreement >= AGREEMENT:
-            found.append(SteadyVoice(stem, exact, agreement))
-    return len(found) > before
+            mashup.found.append(SteadyVoice(stem, exact, agreement))
+    return len(mashup.found) > before
 
 
 def _agreement(mixed: torch.Tensor, voice: torch.Tensor) -> float:
@@ -110,73 +161,67 @@ def _agreement(mixed: torch.Tensor, voice: torch.Tensor) -> float:
     return float(gain / error.clamp(min=1e-12))
 
 
-def _correlations(waves: list[torch.Tensor], catalogue: VoiceCatalogue) -> tuple[np.ndarray, np.ndarray]:
-    """The highest correlation of every mashup with every stem, in deviations over all lags, and its lag in samples:
-    (mashups, stems) each.
+def _correlations(
+    whitened: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The highest correlation of every mashup (points,) with every stem, in deviations over lags, and its lag in
+    samples: (mashups, stems) each.
     """
-    from scipy.fft import next_fast_len
-
-    size = _size(max(map(len, waves)), catalogue)
-    bins = int(WHITENED_HZ[1] * size / SPEC.sample_rate_hz)
-    points = next_fast_len(2 * bins)
-    mixed = torch.stack([_unit_spectrum(wave, size, bins) for wave in waves])
-    peaks, lags = np.zeros((len(waves), len(catalogue))), np.zeros((len(waves), len(catalogue)))
-    for start in range(0, len(catalogue), STEMS_AT_ONCE):
-        stems = range(start, min(start + STEMS_AT_ONCE, len(catalogue)))
-        spectra = torch.stack([_unit_spectrum(catalogue.wave(stem), size, bins) for stem in stems])
-        longest = int(catalogue.length[list(stems)].max())
-        for row, wave in enumerate(waves):
-            heights = torch.fft.irfft(spectra * mixed[row].conj(), points)
-            least = LEAST_OVERLAP * min(len(wave), longest)
-            before, after = (int((samples - least) * points / size) for samples in (len(wave), longest))
+    longest, rate_hz = int(catalogue.length.max() * NARROW), float(catalogue.bank.sample_rate_hz * NARROW)
+    least = [int(LEAST_OVERLAP * min(len(wave), longest)) for wave in whitened]
+    earliest, latest = np.array(offset_s) * rate_hz
+    first = [math.floor(max(overlap - len(wave), earliest)) for wave, overlap in zip(whitened, least, strict=True)]
+    last = [math.ceil(min(longest - overlap, latest)) for overlap in least]
+    low, high = min(first), max(*first, *last)
+    fft, piece = _pieces(max(map(len, whitened)), high - low + 1)
+    count = -(-max(map(len, whitened)) // piece)
+    mixed = [pad(wave, (0, count * piece - len(wave))).view(count, piece) for wave in whitened]
+    mixed = [torch.fft.rfft(pieces, fft).conj() for pieces in mixed]
+    peaks, lags, start = np.zeros((len(whitened), len(catalogue))), np.zeros((len(whitened), len(catalogue))), 0
+    for stems in catalogue.whitened(STEMS_AT_ONCE):
+        moved = pad(stems, (-low, (count - 1) * piece + fft + low - longest))  # what of a stem each piece may meet
+        spectra = torch.fft.rfft(moved.unfold(1, fft, piece), fft)
+        for row, pieces in enumerate(mixed):
+            heights = torch.fft.irfft((spectra * pieces).sum(1), fft)
             deviation = heights[:, ::SPARSE].std(dim=1).clamp(min=1e-12)
-            peak, at = torch.cat([heights[:, -before:], heights[:, :after]], dim=1).max(dim=1)
-            peaks[row, start : stems.stop] = (peak / deviation).cpu()
-            lags[row, start : stems.stop] = ((at - before) * (size / points)).cpu()
+            begin = first[row] - low
+            peak, at = heights[:, begin : max(begin, last[row] - low) + 1].max(dim=1)
+            peaks[row, start : start + len(stems)] = (peak / deviation).cpu()
+            lags[row, start : start + len(stems)] = ((at + first[row]) / float(NARROW)).cpu()
+        start += len(stems)
     return peaks, lags
 
 
-def _exact_lag(
-    residual: torch.Tensor, stem: int, lag: float, divisor: torch.Tensor, catalogue: VoiceCatalogue
-) -> float:
-    """A lag to a twentieth of a sample, near one that is known to two samples."""
-    size = 2 * (len(divisor) - 1)
-    cross = (torch.fft.rfft(catalogue.wave(stem), size) / divisor) * (torch.fft.rfft(residual, size) / divisor).conj()
-    bins = int(WHITENED_HZ[1] * size / SPEC.sample_rate_hz)
-    turn = torch.arange(bins, device=cross.device) * (2 * np.pi / size)
-    tries = round(lag) + torch.arange(-40, 41, device=cross.device) / 20
-    heights = [float((cross[:bins] * torch.polar(torch.ones_like(turn), turn * value)).real.sum()) for value in tries]
-    return float(tries[int(np.argmax(heights))])
-
-
-def _shifted(stem: int, lag: float, samples: int, catalogue: VoiceCatalogue) -> torch.Tensor:
-    """The stem from `lag` samples on, (samples,): by turning phases, so that a lag may lie between two samples."""
-    size = _size(samples, catalogue)
-    spectrum = torch.fft.rfft(catalogue.wave(stem), size)
-    turn = torch.arange(len(spectrum), device=spectrum.device) * (2 * np.pi * lag / size)
-    return torch.fft.irfft(spectrum * torch.polar(torch.ones_like(turn), turn), size)[:samples]
-
-
-def _size(samples: int, catalogue: VoiceCatalogue) -> int:
-    """An FFT so long that nothing that is shifted comes in again at the other end."""
+def _pieces(points: int, lags: int) -> tuple[int, int]:
+    """The FFT that correlates pieces of a mashup at so many lags, and the points of a piece."""
     from scipy.fft import next_fast_len
 
-    return 2 * next_fast_len((samples + int(catalogue.length.max()) + 1) // 2 + 1)
+    if LAGS_SHARE * lags >= points:
+        return next_fast_len(points + lags), points
+    fft = next_fast_len(max(LEAST_PIECE, LAGS_SHARE * lags))
+    return fft, fft - lags + 1
 
 
-def _unit_spectrum(wave: torch.Tensor, size: int, bins: int) -> torch.Tensor:
-    spectrum = (torch.fft.rfft(wave, size) / whitening(wave, size))[: bins + 1]
-    return spectrum / torch.linalg.vector_norm(spectrum).clamp(min=1e-12)
+def _exact_lag(cross: torch.Tensor, lag: float, size: int) -> float:
+    """A lag to a twentieth of a sample, near one that is known to two samples, by a cross spectrum (bins,)."""
+    near = _turned(cross, round(lag), size)
+    near = pad(near, (0, -len(near) % TURNED_TOGETHER)).view(-1, TURNED_TOGETHER).sum(1)
+    middle = (torch.arange(len(near), device=near.device) + 0.5) * TURNED_TOGETHER - 0.5
+    tries = torch.arange(-40, 41, device=near.device) / 20
+    turn = tries[:, None] * middle * (2 * np.pi / size)
+    heights = (torch.polar(torch.ones_like(turn), turn) * near).real.sum(1)
+    return round(lag) + float(tries[heights.argmax()])
 
 
-def _whitened(wave: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
-    return torch.fft.irfft(torch.fft.rfft(wave, 2 * (len(divisor) - 1)) / divisor)[: len(wave)]
+def _turned(spectrum: torch.Tensor, lag: float, size: int) -> torch.Tensor:
+    turn = torch.arange(len(spectrum), device=spectrum.device) * (2 * np.pi * lag / size)
+    return spectrum * torch.polar(torch.ones_like(turn), turn)
 
 
 def _blocks(waves: torch.Tensor) -> torch.Tensor:
-    """(waves, samples) in BLOCKS parts: (blocks, waves, samples of a block)."""
-    samples = waves.shape[1] // BLOCKS
-    return waves[:, : samples * BLOCKS].view(len(waves), BLOCKS, samples).transpose(0, 1)
+    """(waves, points) in BLOCKS parts: (blocks, waves, points of a block)."""
+    points = waves.shape[1] // BLOCKS
+    return waves[:, : points * BLOCKS].view(len(waves), BLOCKS, points).transpose(0, 1)
 
 
 def _solved(products: torch.Tensor, against: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,11 @@
 """The stems of a bank as they are searched for in mashups: their levels in narrow bands, and their whitened spectra."""
 
+from collections.abc import Iterator
+from fractions import Fraction
+
 import numpy as np
 import torch
-from torch.nn.functional import avg_pool1d, pad
+from torch.nn.functional import avg_pool1d, embedding, pad
 
 from messy_mashup.data.bank import Bank
 from messy_mashup.features.frame_spec import librosa_log_mel
@@ -18,12 +21,16 @@ MEAN_FRAMES = 63  # half a second: a pattern is compared with what is around it,
 CLIP_DB = 15.0
 WHITENED_HZ = (60.0, 3000.0)
 COLOUR_HZ = 30.0  # spectra are whitened by their own magnitudes, averaged over so much
+NARROW = Fraction(2, 5)  # of the bank's rate, which is enough for the whitened band
+WHITENED_BYTES = 1_500_000_000  # of whitened stems that are kept; where they take more they are made anew
+ANY_OFFSET_S = (-np.inf, np.inf)
 
 
 class VoiceCatalogue:
     """The stems of a bank on one device.
 
     clip, part, song: (stems,) the clip numbers, and what stem of which song each is.
+    usual_likeness: (stems,) by the length and offsets of a search, as stretched_voices.py has measured it.
     """
 
     def __init__(self, bank: Bank, device: torch.device | str = "cpu") -> None:
@@ -36,8 +43,11 @@ class VoiceCatalogue:
         self.length = bank.index["length"].to_numpy()[self.clip]
         patterns = [pattern(levels_db(self.wave(stem))).half() for stem in range(len(self.clip))]
         self._frames = torch.cat([*patterns, torch.zeros(1, SPEC.mels, dtype=torch.half, device=self.device)])
+        self._energy = self._frames.float().square().sum(1)
         self._count = np.array([len(frames) for frames in patterns], np.int64)
         self._first = np.cumsum(self._count) - self._count
+        self._whitened: list[torch.Tensor] = []
+        self.usual_likeness: dict[tuple[int, tuple[float, float]], np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -46,16 +56,48 @@ class VoiceCatalogue:
         """The stem in that place of the catalogue: float32 (samples,)."""
         return torch.from_numpy(self.bank.wave(self.clip[stem])).to(self.device)
 
-    def patterns(self, stems: np.ndarray, rate: float, hop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The patterns of stems at a rate, a frame for every `hop` of a mashup's: (stems, frames, bands), zero past
+    def rows(self, stems: np.ndarray, rate: float, hop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where the patterns of stems at a rate lie, a frame for every `hop` of a mashup's: (stems, frames), silent past
         their ends, and the number of frames of each (stems,).
         """
         count = np.floor((self._count[stems] - 1) / (rate * hop)).astype(np.int64) + 1
         frame = np.round(np.arange(count.max()) * rate * hop).astype(np.int64)
         silent = len(self._frames) - 1
         row = np.where(np.arange(len(frame)) < count[:, None], self._first[stems][:, None] + frame, silent)
-        rows = torch.from_numpy(row).to(self.device)
-        return self._frames[rows].float(), torch.from_numpy(count).to(self.device)
+        return torch.from_numpy(row).to(self.device), torch.from_numpy(count).to(self.device)
+
+    def patterns(self, rows: torch.Tensor) -> torch.Tensor:
+        """The patterns in rows (stems, frames): (stems, frames, bands)."""
+        return embedding(rows, self._frames).float()
+
+    def energies(self, rows: torch.Tensor) -> torch.Tensor:
+        """The sums of squares of the patterns in rows (stems, frames), over the bands."""
+        return self._energy[rows]
+
+    def whitened(self, stems_at_once: int) -> Iterator[torch.Tensor]:
+        """All stems whitened by their own spectra, at the narrow rate: portions (stems, points), zero past their ends."""
+        points = int(self.length.max() * NARROW)
+        if self._whitened:
+            whole = self._whitened[0]
+        elif 2 * len(self) * points <= WHITENED_BYTES:
+            whole = torch.zeros(len(self), points, dtype=torch.half, device=self.device)
+            for stem in range(len(self)):
+                wave = self._whitened_stem(stem)
+                whole[stem, : len(wave)] = wave
+            self._whitened.append(whole)
+        else:
+            for start in range(0, len(self), stems_at_once):
+                waves = [self._whitened_stem(stem) for stem in range(start, min(start + stems_at_once, len(self)))]
+                yield torch.stack([pad(wave, (0, points - len(wave))) for wave in waves])
+            return
+        yield from (portion.float() for portion in whole.split(stems_at_once))
+
+    def _whitened_stem(self, stem: int) -> torch.Tensor:
+        """(points,), of about the same energy whatever the stem's level."""
+        wave = self.wave(stem)
+        size = narrow_size(len(wave))
+        spectrum = narrow_spectrum(wave, size)
+        return torch.fft.irfft(spectrum / whitening(spectrum, size), norm="ortho")[: int(len(wave) * NARROW)]
 
 
 def levels_db(wave: torch.Tensor) -> torch.Tensor:
@@ -65,21 +107,42 @@ def levels_db(wave: torch.Tensor) -> torch.Tensor:
 
 def pattern(levels: torch.Tensor) -> torch.Tensor:
     """What of levels in dB (frames, bands) is compared: how far each stands out of its half second, in dB."""
-    loud = torch.quantile(levels, LOUD_SHARE, dim=0) - BELOW_BAND_DB
+    loud = _quantile(levels, LOUD_SHARE) - BELOW_BAND_DB
     heard = torch.maximum(levels, loud.clamp(min=float(levels.max()) - BELOW_CLIP_DB))
     edges = pad(heard.T[None], (MEAN_FRAMES // 2, MEAN_FRAMES // 2), mode="replicate")
     return (heard - avg_pool1d(edges, MEAN_FRAMES, 1)[0].T).clamp_(-CLIP_DB, CLIP_DB)
 
 
-def whitening(wave: torch.Tensor, size: int) -> torch.Tensor:
-    """By what each bin of a spectrum of `size` samples is divided: the wave's own magnitudes, averaged; infinite
-    outside WHITENED_HZ, where nothing is compared, and for digital silence.
+def _quantile(levels: torch.Tensor, share: float) -> torch.Tensor:
+    """A high quantile of each column, (columns,): the highest values alone need sorting."""
+    place = share * (len(levels) - 1)
+    highest = levels.topk(len(levels) - int(place), dim=0).values
+    return torch.lerp(highest[-1], highest[max(-2, -len(highest))], place - int(place))
+
+
+def narrow_size(samples: int) -> int:
+    """An FFT for at least so many samples at the bank's rate, whose lowest bins are one at the narrow rate."""
+    from scipy.fft import next_fast_len
+
+    return 10 * next_fast_len(-(-samples // 10))
+
+
+def narrow_spectrum(wave: torch.Tensor, size: int) -> torch.Tensor:
+    """The bins of an FFT of `size` up to half the narrow rate: (size x NARROW / 2 + 1,)."""
+    return torch.fft.rfft(wave, size)[: size * NARROW.numerator // (2 * NARROW.denominator) + 1]
+
+
+def whitening(spectrum: torch.Tensor, size: int) -> torch.Tensor:
+    """By what each bin of a narrow spectrum is divided: its own magnitudes, averaged; infinite outside WHITENED_HZ,
+    where nothing is compared, and for digital silence.
+
+    size: of the FFT at the bank's rate.
     """
-    magnitude = torch.fft.rfft(wave, size).abs()
     half = max(1, round(COLOUR_HZ / 2 * size / SPEC.sample_rate_hz))
     # By a running sum, because a bin's mean is over hundreds of bins
-    before = pad(pad(magnitude[None, None], (half, half), mode="replicate")[0, 0].double().cumsum(0), (1, 0))
+    padded = pad(spectrum.abs()[None, None], (half, half), mode="replicate")[0, 0]
+    before = pad(padded.double().cumsum(0), (1, 0))
     colour = ((before[2 * half + 1 :] - before[: -2 * half - 1]) / (2 * half + 1)).clamp(min=0).float()
-    hertz = torch.arange(len(colour), device=wave.device) * (SPEC.sample_rate_hz / size)
+    hertz = torch.arange(len(colour), device=spectrum.device) * (SPEC.sample_rate_hz / size)
     compared = (hertz >= WHITENED_HZ[0]) & (hertz <= WHITENED_HZ[1]) & (colour > 0)
     return torch.where(compared, colour, torch.inf)
