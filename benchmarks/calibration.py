@@ -4,8 +4,8 @@
 
 Each is made by the demo's synthesiser and mixed by its host, apart from the training engine; the fit sees the sound of
 the test mashups only. Burst gain is the middle of its range, burst count the mean a mashup, stretch half of its range.
-A gain is of a noise clip at peak 1: the host's clips have 44.1 kHz and the bank's 16 kHz, so fitted gains are multiplied
-by how much a clip's peak loses on that way. Nothing plain is compared: participants guess these numbers.
+A gain is of a noise clip at peak 1: the host's clips have 44.1 kHz and the bank's 16 kHz, so fitted gains are raised
+by what a clip's peak loses on that way. Nothing plain is compared: participants guess these numbers.
 """
 
 import argparse

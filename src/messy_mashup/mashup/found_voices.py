@@ -41,7 +41,7 @@ def find_voices(
 ) -> list[list[FoundVoice]]:
     """The voices of each mashup, its wave (samples,) at the bank's rate: at most one a part and one a song.
 
-    offset_s: where in its stem a stretched voice may begin; steady ones tell it, and more is found where it is narrow.
+    offset_s: where in its stem a voice may begin; find_steady tells it, and more is found and faster where it is narrow.
     Many mashups at once are faster than one after the other. A voice that is not in the bank is not found.
     """
     for number, wave in enumerate(waves):
@@ -50,7 +50,7 @@ def find_voices(
     if not waves:
         return []
     mashups = [torch.from_numpy(np.ascontiguousarray(wave, np.float32)).to(catalogue.device) for wave in waves]
-    steady = find_steady(mashups, catalogue)
+    steady = find_steady(mashups, catalogue, offset_s)
     residuals = [without(wave, voices, catalogue) for wave, voices in zip(mashups, steady, strict=True)]
     taken = [[voice.stem for voice in voices] for voices in steady]
     stretched = find_stretched(residuals, taken, catalogue, offset_s)

@@ -139,8 +139,8 @@ def _accepted(mashup: _Mashup, mixed: torch.Tensor, divisor: torch.Tensor, peak:
         if peak[stem] < CORRELATION or taken.any():
             continue
         spectrum = mashup.spectrum(stem)
-        heard = torch.fft.rfft(mixed, mashup.points) / divisor
-        exact = _exact_lag(spectrum / divisor * heard.conj(), float(lag[stem]), mashup.size)
+        cross = spectrum / divisor * torch.fft.rfft(mixed, mashup.points).conj()
+        exact = _exact_lag(cross, float(lag[stem]), mashup.size)
         voice = torch.fft.irfft(_turned(spectrum, exact, mashup.size), mashup.points)[: mashup.heard]
         agreement = _agreement(mixed, mashup.whitened(voice, divisor))
         if agreement >= AGREEMENT:

@@ -1,25 +1,27 @@
 """Voices at any rate are found in a mashup by the patterns of their levels, which a phase vocoder hardly changes."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
-from messy_mashup.mashup.voice_catalogue import FRAME_S, VoiceCatalogue, levels_db, pattern
+from messy_mashup.mashup.voice_catalogue import ANY_OFFSET_S, FRAME_S, VoiceCatalogue, levels_db, pattern
 
 RATES = (0.78, 1.25)
 DRIFT_S = 0.08  # of a voice against its mashup, from begin to end, between neighbouring rates of the search
 HOP = 4  # frames of the catalogue
-STEMS_AT_ONCE = 64
-ANY_OFFSET_S = (-np.inf, np.inf)
+STEMS_AT_ONCE = 128
 LEAST_OVERLAP = 0.6  # of the mashup, or of the stem where that is shorter
 LEAST_ENERGY = 0.5  # of what a stem has on average in a mashup's length
 SIGNIFICANT = 8.0  # deviations above the middle of the wrong stems' maxima
 ROUNDS = 4
 FEW_LAGS = 12  # for which no transform is needed
 CHANCE = 16  # mixtures of the bank's own stems, which tell how alike a stem is to what it is not in
-FIT_STEPS = 60
+FIT_STEPS = 30
+FITTED = 1e-3  # of a gain: a step that changes less is the last
 FINE = 6  # rates between two of the search's, when a voice has been found
 
 
@@ -45,9 +47,9 @@ class _Search:
         """The pattern of what no found voice explains: (frames, bands)."""
         heard = pattern(self.levels)
         if self.found:
-            explained = voices_power(self.found, len(self.levels), catalogue)
-            gain, _ = power_gains(self.levels, explained)
-            heard *= 1 - (torch.tensordot(gain.square(), explained, 1) / power(self.levels)).clamp(max=1)
+            explained, mixed = voices_power(self.found, len(self.levels), catalogue), power(self.levels)
+            gain = _fitted(mixed, explained, _first_guess(mixed, explained))
+            heard *= 1 - (torch.tensordot(gain, explained, 1) / mixed).clamp(max=1)
         return heard
 
 
@@ -62,20 +64,27 @@ def find_stretched(
     offset_s: where in its stem a voice may begin; the narrower, the less is alike by chance.
     """
     searches = [_Search(levels_db(wave), list(stems), []) for wave, stems in zip(residuals, taken, strict=True)]
-    searched, chance = searches, _chance(max(map(len, residuals)), catalogue)
-    usual = np.median(best_likeness(chance, catalogue, offset_s), axis=0)
+    usual = _usual(max(map(len, residuals)), catalogue, offset_s)
+    searched = searches
     for _ in range(ROUNDS):
         searched = [search for search in searched if len(search.taken) < ROUNDS]
         if not searched:
             break
         patterns = [search.unexplained(catalogue) for search in searched]
-        likeness = best_likeness(patterns, catalogue, offset_s) - usual
-        searched = [
-            search
-            for row, search in enumerate(searched)
-            if _accepted(search, patterns[row], likeness[row], catalogue, offset_s)
-        ]
+        likeness, rates = best_likeness(patterns, catalogue, offset_s)
+        rows = zip(searched, patterns, likeness - usual, rates, strict=True)
+        searched = [search for search, *heard in rows if _accepted(search, *heard, catalogue, offset_s)]
     return [search.found for search in searches]
+
+
+def _usual(samples: int, catalogue: VoiceCatalogue, offset_s: tuple[float, float]) -> np.ndarray:
+    """How alike each stem is to mixtures of about so many samples that it is not in, measured once: (stems,)."""
+    seconds = max(1, round(samples / catalogue.bank.sample_rate_hz))
+    if (seconds, offset_s) not in catalogue.usual_likeness:
+        chance = _chance(seconds * catalogue.bank.sample_rate_hz, catalogue)
+        likeness, _ = best_likeness(chance, catalogue, offset_s)
+        catalogue.usual_likeness[seconds, offset_s] = np.median(likeness, axis=0)
+    return catalogue.usual_likeness[seconds, offset_s]
 
 
 def _chance(samples: int, catalogue: VoiceCatalogue) -> list[torch.Tensor]:
@@ -91,18 +100,23 @@ def _chance(samples: int, catalogue: VoiceCatalogue) -> list[torch.Tensor]:
     return mixtures
 
 
-def best_likeness(patterns: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float]) -> np.ndarray:
-    """The best correlation of each mashup's pattern with each stem over rates and offsets: (mashups, stems)."""
+def best_likeness(
+    patterns: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best correlation of each mashup's pattern with each stem over rates and offsets, and the rate it has there:
+    (mashups, stems) each.
+    """
     stems = np.arange(len(catalogue))
-    longest_s = max(map(len, patterns)) * FRAME_S
-    patterns = [heard[::HOP] for heard in patterns]
+    heard = _Heard.of([frames[::HOP] for frames in patterns])
     best = np.full((len(patterns), len(stems)), -1.0)
-    for rate in search_rates(longest_s):
+    rates = np.ones_like(best)
+    for rate in search_rates(max(map(len, patterns)) * FRAME_S):
         for start in range(0, len(stems), STEMS_AT_ONCE):
             some = slice(start, start + STEMS_AT_ONCE)
-            height, _ = _correlations(patterns, stems[some], rate, HOP, catalogue, offset_s)
+            height, _ = _correlations(heard, stems[some], rate, HOP, catalogue, offset_s)
+            rates[:, some] = np.where(height > best[:, some], rate, rates[:, some])
             best[:, some] = np.maximum(best[:, some], height)
-    return best
+    return best, rates
 
 
 def search_rates(length_s: float) -> np.ndarray:
@@ -115,10 +129,11 @@ def _accepted(
     search: _Search,
     heard: torch.Tensor,
     likeness: np.ndarray,
+    rates: np.ndarray,
     catalogue: VoiceCatalogue,
     offset_s: tuple[float, float],
 ) -> bool:
-    """Whether a mashup's best stem stands out of those of its part; it is added to what was found."""
+    """Whether a mashup's best stem, likeness and rate (stems,), stands out of its part; it is added to what was found."""
     if not heard.any():
         return False
     free = ~np.isin(catalogue.part, catalogue.part[search.taken]) & ~np.isin(
@@ -134,81 +149,89 @@ def _accepted(
     stem = int(np.argmax(height))
     if height[stem] < SIGNIFICANT:
         return False
-    rate, begin_s = _refined(heard, stem, catalogue, offset_s)
+    rate, begin_s = _refined(heard, stem, float(rates[stem]), catalogue, offset_s)
     search.found.append(StretchedVoice(stem, rate, begin_s, float(height[stem])))
     search.taken.append(stem)
     return True
 
 
 def _refined(
-    heard: torch.Tensor, stem: int, catalogue: VoiceCatalogue, offset_s: tuple[float, float]
+    heard: torch.Tensor, stem: int, rate: float, catalogue: VoiceCatalogue, offset_s: tuple[float, float]
 ) -> tuple[float, float]:
     """The rate, to a fraction of the search's step, and the offset in seconds at which a stem is most alike."""
     rates = search_rates(len(heard) * FRAME_S)
-    one = np.array([stem])
-    coarse = [_correlations([heard[::HOP]], one, rate, HOP, catalogue, offset_s)[0][0, 0] for rate in rates]
-    middle = int(np.argmax(coarse))
-    step = np.log(rates[1] / rates[0])
-    fine = rates[middle] * np.exp(np.arange(-FINE, FINE + 1) / FINE * step)
-    heights, lags = zip(*(_correlations([heard], one, rate, 1, catalogue, offset_s) for rate in fine), strict=True)
+    fine = rate * (rates[1] / rates[0]) ** (np.arange(-FINE, FINE + 1) / FINE)
+    whole, one = _Heard.of([heard]), np.array([stem])
+    heights, lags = zip(*(_correlations(whole, one, value, 1, catalogue, offset_s) for value in fine), strict=True)
     best = int(np.argmax([height[0, 0] for height in heights]))
     return float(fine[best]), float(lags[best][0, 0] * FRAME_S * fine[best])
 
 
+class _Heard(NamedTuple):
+    """Mashups that are compared together: patterns (mashups, frames, bands), zero past the ends, the number of frames
+    of each (mashups,), and the energy before each frame (mashups, frames + 1).
+    """
+
+    patterns: torch.Tensor
+    frames: torch.Tensor
+    energy: torch.Tensor
+
+    @classmethod
+    def of(cls, patterns: list[torch.Tensor]) -> "_Heard":
+        whole = pad_sequence(patterns, batch_first=True)
+        frames = torch.tensor([len(heard) for heard in patterns], device=whole.device)
+        return cls(whole, frames, _running_sum(whole.square().sum(2)))
+
+
 def _correlations(
-    patterns: list[torch.Tensor],
-    stems: np.ndarray,
-    rate: float,
-    hop: int,
-    catalogue: VoiceCatalogue,
-    offset_s: tuple[float, float],
+    heard: _Heard, stems: np.ndarray, rate: float, hop: int, catalogue: VoiceCatalogue, offset_s: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Over all lags the highest correlation of mashups with stems at a rate, and its lag in the
     mashup's frames, one every `hop` of the catalogue's: (mashups, stems) each.
     """
-    stem_patterns, counts = catalogue.patterns(stems, rate, hop)
-    voice_energy = _running_sum(stem_patterns.square().sum(2))
-    heights, lags = np.empty((len(patterns), len(stems))), np.empty((len(patterns), len(stems)), np.int64)
+    rows, counts = catalogue.rows(stems, rate, hop)
+    least = (LEAST_OVERLAP * heard.frames.clamp(max=rows.shape[1])).long()
     earliest, latest = np.array(offset_s) / (rate * hop * FRAME_S)
-    products = _products(patterns, stem_patterns, earliest, latest)
-    for row, heard in enumerate(patterns):
-        least = int(LEAST_OVERLAP * min(len(heard), stem_patterns.shape[1]))
-        first = int(np.ceil(max(least - len(heard), earliest - 0.5)))
-        last = int(np.floor(min(stem_patterns.shape[1] - least, latest + 0.5)))
-        lag = torch.arange(min(first, last), last + 1, device=heard.device)
-        # Where a stem is nearly silent, little is alike by chance: at least half of what it usually has is asked for
-        usual = LEAST_ENERGY * voice_energy[:, -1:] * (len(heard) / counts[:, None]).clamp(max=1)
-        begin, end = lag.clamp(min=0), torch.minimum(lag + len(heard), counts[:, None])
-        heard_energy = _running_sum(heard.square().sum(1)[None])[0]
-        overlap = (end - begin).clamp(min=0)
-        voice_heard = torch.maximum(voice_energy.gather(1, begin + overlap) - voice_energy[:, begin], usual)
-        energy = voice_heard * (heard_energy[begin - lag + overlap] - heard_energy[begin - lag])
-        value = products[row][:, lag % products.shape[2]] / energy.clamp(min=1e-3).sqrt()
-        # Of a short overlap more is by chance
-        value *= (overlap / len(heard)).sqrt() * (overlap >= least)
-        height, at = value.max(dim=1)
-        heights[row], lags[row] = height.cpu(), lag[at].cpu()
-    return heights, lags
+    first = int(np.ceil(max(int((least - heard.frames).min()), earliest - 0.5)))
+    last = int(np.floor(min(rows.shape[1] - int(least.min()), latest + 0.5)))
+    lag = torch.arange(min(first, last), last + 1, device=rows.device)
+    value = _products(heard.patterns, rows, lag, catalogue)
+    frames, counts, least = heard.frames[:, None, None], counts[:, None], least[:, None, None]
+    voice_energy = _running_sum(catalogue.energies(rows))
+    # Where a stem is nearly silent, little is alike by chance: at least half of what it usually has is asked for
+    usual = LEAST_ENERGY * voice_energy[:, -1:] * (frames / counts).clamp(max=1)
+    begin = lag.clamp(min=0).expand(len(stems), -1)
+    overlap = (torch.minimum(lag + frames, counts) - begin).clamp(min=0)  # (mashups, stems, lags)
+    stem = torch.arange(len(stems), device=rows.device)[:, None]
+    mashup = torch.arange(len(frames), device=rows.device)[:, None, None]
+    begin = begin.clamp(max=rows.shape[1])
+    energy = torch.maximum(voice_energy[stem, begin + overlap] - voice_energy[stem, begin], usual)
+    energy *= heard.energy[mashup, begin - lag + overlap] - heard.energy[mashup, begin - lag]
+    # Of a short overlap more is by chance
+    value = value / energy.clamp(min=1e-3).sqrt() * (overlap / frames).sqrt() * (overlap >= least)
+    height, at = value.max(dim=2)
+    return height.cpu().numpy(), lag[at].cpu().numpy()
 
 
-def _products(patterns: list[torch.Tensor], stems: torch.Tensor, earliest: float, latest: float) -> torch.Tensor:
-    """The sums of products of mashups with stems (stems, frames, bands) at all lags, or at those asked for where they
-    are few: (mashups, stems, lags), lag -1 the last.
+def _products(patterns: torch.Tensor, rows: torch.Tensor, lag: torch.Tensor, catalogue: VoiceCatalogue) -> torch.Tensor:
+    """The sums of products of mashups (mashups, frames, bands) with the stems in rows (stems, frames) at lags, which
+    follow one another: (mashups, stems, lags).
     """
     from scipy.fft import next_fast_len
 
-    size = next_fast_len(stems.shape[1] + max(map(len, patterns)))
-    if latest - earliest > FEW_LAGS:
+    frames = patterns.shape[1]
+    if len(lag) > FEW_LAGS:
+        size = next_fast_len(rows.shape[1] + frames)
+        stems = catalogue.patterns(rows)
         voices = torch.fft.rfft(stems.transpose(1, 2).contiguous(), size).permute(2, 1, 0)  # (bins, bands, stems)
-        mixed = torch.stack([torch.fft.rfft(heard, size, dim=0) for heard in patterns]).transpose(0, 1).conj()
-        return torch.fft.irfft(torch.matmul(mixed, voices).permute(1, 2, 0), size)
-    frames = max(map(len, patterns))
-    mixed = torch.stack([pad(heard, (0, 0, 0, frames - len(heard))) for heard in patterns]).flatten(1)
-    products = torch.zeros(len(patterns), len(stems), size, device=stems.device)
-    for lag in range(int(np.floor(earliest)) - 1, int(np.ceil(latest)) + 2):
-        later = pad(stems, (0, 0, -lag, frames + lag - stems.shape[1]))  # frame t is the stem's frame t + lag
-        products[:, :, lag % size] = mixed @ later.flatten(1).T
-    return products
+        mixed = torch.fft.rfft(patterns, size, dim=1).transpose(0, 1).conj()
+        return torch.fft.irfft(torch.matmul(mixed, voices).permute(1, 2, 0), size)[:, :, lag % size]
+    width = max(1, min(rows.shape[1], frames + int(lag[-1])))
+    stems = catalogue.patterns(rows[:, :width])
+    # Frame t of a mashup is the stem's frame t + lag
+    moved = torch.stack([pad(patterns, (0, 0, value, width - frames - value)) for value in lag.tolist()], dim=1)
+    products = moved.flatten(0, 1).flatten(1) @ stems.flatten(1).T
+    return products.view(len(patterns), len(lag), -1).transpose(1, 2)
 
 
 def _running_sum(values: torch.Tensor) -> torch.Tensor:
@@ -237,24 +260,39 @@ def power_gains(levels: torch.Tensor, voices: torch.Tensor) -> tuple[torch.Tenso
     one eighth of its frames after the other: (voices,) each.
     """
     mixed = power(levels)
-    whole = _fitted(mixed, voices)
+    whole = _fitted(mixed, voices, _first_guess(mixed, voices))
     blocks = torch.arange(len(levels), device=levels.device) * 8 // len(levels)
-    left_out = torch.stack([_fitted(mixed[blocks != block], voices[:, blocks != block]) for block in range(8)])
-    return whole, left_out.std(dim=0, correction=0) * 7**0.5
+    left_out = [_fitted(mixed[blocks != block], voices[:, blocks != block], whole) for block in range(8)]
+    return whole.sqrt(), torch.stack(left_out).sqrt().std(dim=0, correction=0) * 7**0.5
 
 
-def _fitted(mixed: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
-    """Non-negative least squares of power by multiplicative steps: amplitude gains (voices,).
+def _first_guess(mixed: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
+    return mixed.sum() / voices.sum((1, 2)).clamp(min=1e-12) / len(voices)
+
+
+def _fitted(mixed: torch.Tensor, voices: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Non-negative least squares of power, weighted anew at every step: gains of power (voices,).
 
     Cells where much more or less sounds than the voices would make count little: there is something else, or a phase
     vocoder has smeared them.
     """
     voices, mixed = voices.flatten(1), mixed.flatten()
-    gain = mixed.sum() / voices.sum(1).clamp(min=1e-12) / len(voices)
     floor = mixed.max().clamp(min=1e-12) * 1e-5
     for _ in range(FIT_STEPS):
         model = gain @ voices + floor
-        unlike = torch.maximum(mixed / model, model / mixed)
-        weight = voices / (model * unlike)
-        gain = gain * (weight @ mixed) / (weight @ model).clamp(min=1e-20)
-    return gain.sqrt()
+        weighted = voices / (model * torch.maximum(mixed / model, model / mixed))
+        before, gain = gain, _solved(weighted @ voices.T, weighted @ (mixed - floor))
+        if ((gain - before).abs() <= FITTED * gain).all():
+            break
+    return gain
+
+
+def _solved(products: torch.Tensor, against: torch.Tensor) -> torch.Tensor:
+    """The non-negative x (voices,) with the least x products x - 2 x against."""
+    from scipy.optimize import nnls
+
+    scale = products.diagonal().clamp(min=1e-30).double().sqrt()
+    scaled = (products / scale / scale[:, None]).cpu().numpy() + 1e-9 * np.eye(len(scale))
+    root = np.linalg.cholesky(scaled)
+    solution, _ = nnls(root.T, np.linalg.solve(root, (against / scale).cpu().numpy()))
+    return (torch.from_numpy(solution).to(scale) / scale).to(products)
