@@ -1,6 +1,6 @@
 """Does calibrate.py find the numbers that a host drew from? Five demo competitions of known and different numbers.
 
-    python benchmarks/calibration.py [--only a,b] [--sample 80] [--folder DIR]
+    python benchmarks/calibration.py [--only a,b] [--sample 120] [--folder DIR]
 
 Each is made by the demo's synthesiser and mixed by its host, apart from the training engine; the fit sees the sound of
 the test mashups only. Burst gain is the middle of its range, burst count the mean a mashup, stretch half of its range.
@@ -123,7 +123,7 @@ def _peak_lost(bank: Bank, data: Path) -> float:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default=",".join(HOSTS), help="some of the hosts (default: all)")
-    parser.add_argument("--sample", type=int, default=80, help="test mashups looked into")
+    parser.add_argument("--sample", type=int, default=120, help="test mashups looked into")
     parser.add_argument("--probes", type=int, default=40, help="known mashups looked into")
     parser.add_argument("--adversary", action="store_true", help="the AUC before and after as well: a minute a host")
     parser.add_argument("--folder", type=Path, help="keep data, banks and finds here, and go on from there")

@@ -9,8 +9,10 @@ import torch
 
 from banks import PARTS, RATE_HZ, bank_of
 from messy_mashup.errors import UserError
+from messy_mashup.mashup import steady_voices, voice_catalogue
 from messy_mashup.mashup.found_voices import FoundVoice, find_voices
-from messy_mashup.mashup.stretched_voices import power, power_gains, search_rates
+from messy_mashup.mashup.power_gains import power, power_gains
+from messy_mashup.mashup.stretched_voices import search_rates
 from messy_mashup.mashup.voice_catalogue import VoiceCatalogue, levels_db
 
 SECONDS, SONGS = 5.0, 16
@@ -138,6 +140,42 @@ def test_a_voice_outside_the_offsets_that_were_named_is_not_found(catalogue):
     assert "rock.00009/other" not in found_of(elsewhere, catalogue)
 
 
+def test_steady_voices_are_the_same_in_a_narrow_search_and_a_wide_one(catalogue):
+    mashups = [torch.from_numpy(mixed(voices, seconds)) for voices, seconds in ((STEADY, 4.0), (STEADY[:2], 2.5))]
+    wide, narrow = (steady_voices.find_steady(mashups, catalogue, span) for span in ((-np.inf, np.inf), AT_BEGIN))
+    assert [len(voices) for voices in wide] == [4, 2]
+    for one, other in zip(wide, narrow, strict=True):
+        assert {voice.stem: voice.lag for voice in one} == {voice.stem: voice.lag for voice in other}
+
+
+def test_a_steady_voice_outside_the_offsets_that_were_named_is_not_found(catalogue):
+    (near,), (elsewhere,) = (
+        steady_voices.find_steady([torch.from_numpy(mixed([Mixed(9, "other", offset_s=0.6)]))], catalogue, span)
+        for span in ((0.5, 0.7), AT_BEGIN)
+    )
+    assert [voice.lag for voice in near] == pytest.approx([0.6 * RATE_HZ], abs=0.2)
+    assert elsewhere == []
+
+
+def test_whitened_stems_that_are_too_many_to_keep_are_made_anew(catalogue, monkeypatch):
+    monkeypatch.setattr(voice_catalogue, "WHITENED_BYTES", 0)
+    other = VoiceCatalogue(catalogue.bank)
+    kept, anew = list(catalogue.whitened(24)), list(other.whitened(24))
+    assert [len(portion) for portion in anew] == [24, 24, 16]
+    assert not other._whitened
+    torch.testing.assert_close(torch.cat(anew), torch.cat(kept), atol=1e-3, rtol=1e-3)
+    energies = torch.cat(anew).square().sum(1)
+    assert energies[list(catalogue.bank.index["clip"]).index(SILENT)] == 0
+    assert energies[energies > 0].std() < 0.2 * energies.max()
+
+
+def test_the_level_of_a_loud_frame_is_the_usual_quantile():
+    levels = torch.randn(37, 5, generator=torch.Generator().manual_seed(0))
+    for rows in (1, 2, 20, 21, 37):
+        expected = torch.quantile(levels[:rows], 0.95, dim=0)
+        torch.testing.assert_close(voice_catalogue._quantile(levels[:rows], 0.95), expected)
+
+
 def test_a_voice_stretched_a_little_is_not_called_steady(catalogue):
     (voices,) = find_voices([mixed([Mixed(10, "other", 1.02), Mixed(11, "bass")])], catalogue, AT_BEGIN)
     heard = found_of(voices, catalogue)["rock.00010/other"]
@@ -155,6 +193,15 @@ def test_gains_from_power_hold_where_something_else_sounds_too():
     assert 20 * torch.log10(gain[1] / gain[0]) == pytest.approx(20 * np.log10(0.5), abs=1.0)
     assert (error > 0).all()
     assert (error < 0.3 * gain).all()
+
+
+def test_gains_from_power_are_exact_where_power_adds_up():
+    voices = torch.rand(3, 200, 80, generator=torch.Generator().manual_seed(0)) ** 8
+    voices[2] = 0  # a silent voice has no gain
+    levels = 10 * torch.log10(4.0 * voices[0] + 0.25 * voices[1])
+    gain, error = power_gains(levels, voices)
+    assert gain.tolist() == pytest.approx([2.0, 0.5, 0.0], abs=0.01)
+    assert (error < 0.01).all()
 
 
 def test_longer_mashups_are_searched_at_finer_rates():

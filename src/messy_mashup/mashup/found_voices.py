@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from messy_mashup.errors import UserError
+from messy_mashup.mashup.power_gains import power_gains
 from messy_mashup.mashup.steady_voices import SteadyVoice, find_steady, gains, without
-from messy_mashup.mashup.stretched_voices import ANY_OFFSET_S, StretchedVoice, find_stretched, power_gains, voices_power
-from messy_mashup.mashup.voice_catalogue import VoiceCatalogue, levels_db
+from messy_mashup.mashup.stretched_voices import StretchedVoice, find_stretched, voices_power
+from messy_mashup.mashup.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue, levels_db, one_thread
 
 LEAST_S = 1.0  # of a mashup
 
@@ -36,12 +37,13 @@ class FoundVoice:
     steady: bool  # found sample by sample: rate 1, or so near that the stretch has not yet left out a frame
 
 
+@one_thread()
 def find_voices(
     waves: list[np.ndarray], catalogue: VoiceCatalogue, offset_s: tuple[float, float] = ANY_OFFSET_S
 ) -> list[list[FoundVoice]]:
     """The voices of each mashup, its wave (samples,) at the bank's rate: at most one a part and one a song.
 
-    offset_s: where in its stem a voice may begin; find_steady tells it, and more is found and faster where it is narrow.
+    offset_s: where in its stem a voice may begin; find_steady tells it. A narrow range finds more, and faster.
     Many mashups at once are faster than one after the other. A voice that is not in the bank is not found.
     """
     for number, wave in enumerate(waves):

@@ -1,32 +1,29 @@
 """Voices that were not stretched are found in a mashup sample by sample: by correlation of whitened waves."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn.functional import pad
 
+from messy_mashup.mashup.stem_correlations import correlations
 from messy_mashup.mashup.voice_catalogue import (
     ANY_OFFSET_S,
     NARROW,
     VoiceCatalogue,
     narrow_size,
     narrow_spectrum,
+    one_thread,
     whitening,
 )
 
-STEMS_AT_ONCE = 32
 CORRELATION = 10.0  # a peak of this many deviations is looked at: chance makes 7 in noise and up to 20 in music
 AGREEMENT = 12.0  # and is a voice where the parts of the mashup agree on its gain: mean over error
 BLOCKS = 8
 LEAST_BLOCKS = 2.5  # over so many of them, by its energy, a voice must be spread
 LOOKED_AT = 8  # peaks of a mashup
-SPARSE = 7  # every so many lags tell how much correlations deviate
 PASSES = 3  # what is found is taken away, which uncovers quieter voices
-LEAST_OVERLAP = 0.5  # of the mashup, or of the stem where that is shorter
-LAGS_SHARE = 8  # a mashup is cut into pieces where the lags searched are fewer than one in so many
-LEAST_PIECE = 1024
+HOPEFUL = 0.25  # of the stems, the most alike in one pass, are looked for in the next
 TURNED_TOGETHER = 64  # bins, over which two samples of lag turn a phase by less than a tenth
 
 
@@ -50,6 +47,7 @@ class _Mashup:
         self.heard = int(len(wave) * NARROW)
         self.wave = torch.fft.irfft(narrow_spectrum(wave, self.size), self.points)[: self.heard]
         self.found: list[SteadyVoice] = []
+        self.hopeful = np.full(len(catalogue), True)  # the stems that are still looked for
 
     def spectrum(self, stem: int, lag: float = 0.0) -> torch.Tensor:
         """Of the stem from `lag` samples on: by turning phases, so that a lag may lie between two samples."""
@@ -85,6 +83,7 @@ class _Mashup:
         return self.wave - self.gains()[0] @ voices
 
 
+@one_thread()
 def find_steady(
     waves: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float] = ANY_OFFSET_S
 ) -> list[list[SteadyVoice]]:
@@ -98,7 +97,10 @@ def find_steady(
         residuals = [mashup.residual() for mashup in searched]
         divisors = [mashup.divisor(residual) for mashup, residual in zip(searched, residuals, strict=True)]
         whitened = [mashup.whitened(*each) for mashup, *each in zip(searched, residuals, divisors, strict=True)]
-        peaks, lags = _correlations(whitened, catalogue, offset_s)
+        hopeful = [mashup.hopeful for mashup in searched]
+        peaks, lags = correlations(whitened, hopeful, catalogue, offset_s)
+        for mashup, peak in zip(searched, peaks, strict=True):
+            mashup.hopeful = peak >= np.quantile(peak, 1 - HOPEFUL)
         rows = zip(searched, whitened, divisors, peaks, lags, strict=True)
         searched = [mashup for mashup, *found in rows if _accepted(mashup, *found)]
         if not searched:
@@ -159,47 +161,6 @@ def _agreement(mixed: torch.Tensor, voice: torch.Tensor) -> float:
     gain = against.sum() / energy.sum()
     error = (against - gain * energy).square().sum().sqrt() / energy.sum()
     return float(gain / error.clamp(min=1e-12))
-
-
-def _correlations(
-    whitened: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The highest correlation of every mashup (points,) with every stem, in deviations over lags, and its lag in
-    samples: (mashups, stems) each.
-    """
-    longest, rate_hz = int(catalogue.length.max() * NARROW), float(catalogue.bank.sample_rate_hz * NARROW)
-    least = [int(LEAST_OVERLAP * min(len(wave), longest)) for wave in whitened]
-    earliest, latest = np.array(offset_s) * rate_hz
-    first = [math.floor(max(overlap - len(wave), earliest)) for wave, overlap in zip(whitened, least, strict=True)]
-    last = [math.ceil(min(longest - overlap, latest)) for overlap in least]
-    low, high = min(first), max(*first, *last)
-    fft, piece = _pieces(max(map(len, whitened)), high - low + 1)
-    count = -(-max(map(len, whitened)) // piece)
-    mixed = [pad(wave, (0, count * piece - len(wave))).view(count, piece) for wave in whitened]
-    mixed = [torch.fft.rfft(pieces, fft).conj() for pieces in mixed]
-    peaks, lags, start = np.zeros((len(whitened), len(catalogue))), np.zeros((len(whitened), len(catalogue))), 0
-    for stems in catalogue.whitened(STEMS_AT_ONCE):
-        moved = pad(stems, (-low, (count - 1) * piece + fft + low - longest))  # what of a stem each piece may meet
-        spectra = torch.fft.rfft(moved.unfold(1, fft, piece), fft)
-        for row, pieces in enumerate(mixed):
-            heights = torch.fft.irfft((spectra * pieces).sum(1), fft)
-            deviation = heights[:, ::SPARSE].std(dim=1).clamp(min=1e-12)
-            begin = first[row] - low
-            peak, at = heights[:, begin : max(begin, last[row] - low) + 1].max(dim=1)
-            peaks[row, start : start + len(stems)] = (peak / deviation).cpu()
-            lags[row, start : start + len(stems)] = ((at + first[row]) / float(NARROW)).cpu()
-        start += len(stems)
-    return peaks, lags
-
-
-def _pieces(points: int, lags: int) -> tuple[int, int]:
-    """The FFT that correlates pieces of a mashup at so many lags, and the points of a piece."""
-    from scipy.fft import next_fast_len
-
-    if LAGS_SHARE * lags >= points:
-        return next_fast_len(points + lags), points
-    fft = next_fast_len(max(LEAST_PIECE, LAGS_SHARE * lags))
-    return fft, fft - lags + 1
 
 
 def _exact_lag(cross: torch.Tensor, lag: float, size: int) -> float:

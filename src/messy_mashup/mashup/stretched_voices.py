@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
+from messy_mashup.mashup.power_gains import fitted, power
 from messy_mashup.mashup.voice_catalogue import ANY_OFFSET_S, FRAME_S, VoiceCatalogue, levels_db, pattern
 
 RATES = (0.78, 1.25)
@@ -20,8 +21,6 @@ SIGNIFICANT = 8.0  # deviations above the middle of the wrong stems' maxima
 ROUNDS = 4
 FEW_LAGS = 12  # for which no transform is needed
 CHANCE = 16  # mixtures of the bank's own stems, which tell how alike a stem is to what it is not in
-FIT_STEPS = 30
-FITTED = 1e-3  # of a gain: a step that changes less is the last
 FINE = 6  # rates between two of the search's, when a voice has been found
 
 
@@ -48,7 +47,7 @@ class _Search:
         heard = pattern(self.levels)
         if self.found:
             explained, mixed = voices_power(self.found, len(self.levels), catalogue), power(self.levels)
-            gain = _fitted(mixed, explained, _first_guess(mixed, explained))
+            gain = fitted(mixed, explained)
             heard *= 1 - (torch.tensordot(gain, explained, 1) / mixed).clamp(max=1)
         return heard
 
@@ -133,7 +132,7 @@ def _accepted(
     catalogue: VoiceCatalogue,
     offset_s: tuple[float, float],
 ) -> bool:
-    """Whether a mashup's best stem, likeness and rate (stems,), stands out of its part; it is added to what was found."""
+    """Whether a mashup's best stem, by likeness (stems,), stands out of its part; it is added to what was found."""
     if not heard.any():
         return False
     free = ~np.isin(catalogue.part, catalogue.part[search.taken]) & ~np.isin(
@@ -239,11 +238,6 @@ def _running_sum(values: torch.Tensor) -> torch.Tensor:
     return pad(values, (1, 0)).cumsum(1)
 
 
-def power(levels: torch.Tensor) -> torch.Tensor:
-    """Levels in dB as power."""
-    return torch.pow(10.0, levels / 10)
-
-
 def voices_power(voices: list[StretchedVoice], frames: int, catalogue: VoiceCatalogue) -> torch.Tensor:
     """The power of stems as mashups would hold them at gain 1: (voices, frames, bands)."""
     played = []
@@ -253,46 +247,3 @@ def voices_power(voices: list[StretchedVoice], frames: int, catalogue: VoiceCata
         inside = (row >= 0) & (row < len(levels))
         played.append(power(levels[row.clamp(0, len(levels) - 1)]) * inside[:, None])
     return torch.stack(played)
-
-
-def power_gains(levels: torch.Tensor, voices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gains of voices (voices, frames, bands) in a mashup's levels (frames, bands), and their errors by leaving out
-    one eighth of its frames after the other: (voices,) each.
-    """
-    mixed = power(levels)
-    whole = _fitted(mixed, voices, _first_guess(mixed, voices))
-    blocks = torch.arange(len(levels), device=levels.device) * 8 // len(levels)
-    left_out = [_fitted(mixed[blocks != block], voices[:, blocks != block], whole) for block in range(8)]
-    return whole.sqrt(), torch.stack(left_out).sqrt().std(dim=0, correction=0) * 7**0.5
-
-
-def _first_guess(mixed: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
-    return mixed.sum() / voices.sum((1, 2)).clamp(min=1e-12) / len(voices)
-
-
-def _fitted(mixed: torch.Tensor, voices: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-    """Non-negative least squares of power, weighted anew at every step: gains of power (voices,).
-
-    Cells where much more or less sounds than the voices would make count little: there is something else, or a phase
-    vocoder has smeared them.
-    """
-    voices, mixed = voices.flatten(1), mixed.flatten()
-    floor = mixed.max().clamp(min=1e-12) * 1e-5
-    for _ in range(FIT_STEPS):
-        model = gain @ voices + floor
-        weighted = voices / (model * torch.maximum(mixed / model, model / mixed))
-        before, gain = gain, _solved(weighted @ voices.T, weighted @ (mixed - floor))
-        if ((gain - before).abs() <= FITTED * gain).all():
-            break
-    return gain
-
-
-def _solved(products: torch.Tensor, against: torch.Tensor) -> torch.Tensor:
-    """The non-negative x (voices,) with the least x products x - 2 x against."""
-    from scipy.optimize import nnls
-
-    scale = products.diagonal().clamp(min=1e-30).double().sqrt()
-    scaled = (products / scale / scale[:, None]).cpu().numpy() + 1e-9 * np.eye(len(scale))
-    root = np.linalg.cholesky(scaled)
-    solution, _ = nnls(root.T, np.linalg.solve(root, (against / scale).cpu().numpy()))
-    return (torch.from_numpy(solution).to(scale) / scale).to(products)

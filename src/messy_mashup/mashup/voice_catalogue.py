@@ -1,6 +1,7 @@
 """The stems of a bank as they are searched for in mashups: their levels in narrow bands, and their whitened spectra."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -22,8 +23,22 @@ CLIP_DB = 15.0
 WHITENED_HZ = (60.0, 3000.0)
 COLOUR_HZ = 30.0  # spectra are whitened by their own magnitudes, averaged over so much
 NARROW = Fraction(2, 5)  # of the bank's rate, which is enough for the whitened band
-WHITENED_BYTES = 1_500_000_000  # of whitened stems that are kept; where they take more they are made anew
+WHITENED_BYTES = 1_600_000_000  # of whitened stems are kept, 4000 of 30 s; where they take more they are made anew
+FRAMES_AT_ONCE = 1 << 14
 ANY_OFFSET_S = (-np.inf, np.inf)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: a search is many small steps, at each of which threads wait for one another, for far
+    longer than the step takes where the cores have other work too.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class VoiceCatalogue:
@@ -33,6 +48,7 @@ class VoiceCatalogue:
     usual_likeness: (stems,) by the length and offsets of a search, as stretched_voices.py has measured it.
     """
 
+    @one_thread()
     def __init__(self, bank: Bank, device: torch.device | str = "cpu") -> None:
         if bank.sample_rate_hz != SPEC.sample_rate_hz:
             raise ValueError(f"the bank is at {bank.sample_rate_hz} Hz, the search at {SPEC.sample_rate_hz} Hz")
@@ -43,7 +59,7 @@ class VoiceCatalogue:
         self.length = bank.index["length"].to_numpy()[self.clip]
         patterns = [pattern(levels_db(self.wave(stem))).half() for stem in range(len(self.clip))]
         self._frames = torch.cat([*patterns, torch.zeros(1, SPEC.mels, dtype=torch.half, device=self.device)])
-        self._energy = self._frames.float().square().sum(1)
+        self._energy = torch.cat([portion.float().square().sum(1) for portion in self._frames.split(FRAMES_AT_ONCE)])
         self._count = np.array([len(frames) for frames in patterns], np.int64)
         self._first = np.cumsum(self._count) - self._count
         self._whitened: list[torch.Tensor] = []
@@ -57,8 +73,8 @@ class VoiceCatalogue:
         return torch.from_numpy(self.bank.wave(self.clip[stem])).to(self.device)
 
     def rows(self, stems: np.ndarray, rate: float, hop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where the patterns of stems at a rate lie, a frame for every `hop` of a mashup's: (stems, frames), silent past
-        their ends, and the number of frames of each (stems,).
+        """Where the patterns of stems at a rate lie, a frame for every `hop` of a mashup's: (stems, frames), silent
+        past their ends, and the number of frames of each (stems,).
         """
         count = np.floor((self._count[stems] - 1) / (rate * hop)).astype(np.int64) + 1
         frame = np.round(np.arange(count.max()) * rate * hop).astype(np.int64)
@@ -75,7 +91,7 @@ class VoiceCatalogue:
         return self._energy[rows]
 
     def whitened(self, stems_at_once: int) -> Iterator[torch.Tensor]:
-        """All stems whitened by their own spectra, at the narrow rate: portions (stems, points), zero past their ends."""
+        """All stems at the narrow rate, whitened by their own spectra: (stems, points), zero past their ends."""
         points = int(self.length.max() * NARROW)
         if self._whitened:
             whole = self._whitened[0]
