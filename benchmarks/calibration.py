@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from messy_mashup.calibration.fit import Calibration
 from messy_mashup.data import bank_build
 from messy_mashup.data.audio import read_header, read_mono
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.corpora import messy_mashup as corpus
 from messy_mashup.data.demo_music.competition import write_competition
 from messy_mashup.data.demo_music.host import Numbers
-from messy_mashup.mashup.calibrate import Calibration
 from messy_mashup.recipe import MashupRecipe
-from messy_mashup.scoring import calibration
+from messy_mashup.scoring.calibration_job import Job, compare, fit
 
 HOSTS = {
     "a": Numbers(),
@@ -70,15 +70,15 @@ def _fitted(name: str, host: Numbers, seed: int, folder: Path, options: argparse
     bank = bank_build.build("messy_mashup", folder, folder.with_name(f"{name}.bank"))
     files = [folder / path for path in corpus.test_clips(folder)["path"]]
     found = folder.with_name(f"{name}.found")
-    job = calibration.Job(
+    job = Job(
         replace(bank, source=str(folder)), files, BASE, found, options.sample, options.probes, 0, torch.device("cpu")
     )
     begun_s = time.perf_counter()
-    fit = calibration.fit(job)
+    fitted = fit(job)
     spent_s = time.perf_counter() - begun_s
-    rows = _compared(name, host, fit, _peak_lost(bank, folder))
+    rows = _compared(name, host, fitted, _peak_lost(bank, folder))
     if options.adversary:
-        before, after = calibration.compare(job, [BASE, fit.recipe])
+        before, after = compare(job, [BASE, fitted.recipe])
         areas = before.likeness.without_length.auc, after.likeness.without_length.auc
         rows.append({"host": name, "number": "adversary's AUC", "true": areas[0], "fitted": areas[1]})
     print(f"{name}: fitted in {spent_s:.0f} s", flush=True)

@@ -24,6 +24,7 @@ import numpy as np
 import soundfile
 import torch
 
+from messy_mashup.calibration.adversary import Adversary, adversarial_auc, features_of, match_lengths, random_folds
 from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.demo_music import host
@@ -34,7 +35,6 @@ from messy_mashup.errors import run_script
 from messy_mashup.features.frame_spec import librosa_log_mel
 from messy_mashup.features.logmel import wave_log_mel
 from messy_mashup.mashup import mix, tempo
-from messy_mashup.mashup.adversary import Adversary, adversarial_auc, features_of, match_lengths, random_folds
 from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool

@@ -22,18 +22,18 @@ def main() -> None:
     """Parse, fit, compare, write, print."""
     options = _options()
     from messy_mashup.files import write_whole
-    from messy_mashup.scoring import calibration
+    from messy_mashup.scoring.calibration_job import compare, fit
     from messy_mashup.scoring.calibration_page import told, write_calibration_page
 
     job = _job(options)
-    fitted = calibration.fit(job)
+    fitted = fit(job)
     print(f"\n{told(fitted.figures).to_string(index=False)}\n")
     folder = options.out or paths.runs() / "calibration" / job.bank.root.name
     with write_whole(folder / "mashup.json") as temporary:
         temporary.write_text(json.dumps(asdict(fitted.recipe), indent=1) + "\n")
     with write_whole(folder / "calibration.csv") as temporary:
         fitted.figures.to_csv(temporary, index=False, lineterminator="\n")
-    before, after = calibration.compare(job, [job.recipe, fitted.recipe])
+    before, after = compare(job, [job.recipe, fitted.recipe])
     write_calibration_page(folder, fitted, before, after)
     for name, compared in {"before": before, "after": after}.items():
         whole, matched = compared.likeness
@@ -49,7 +49,7 @@ def _job(options: argparse.Namespace):
     from messy_mashup.data import corpora
     from messy_mashup.data.bank import Bank, stale
     from messy_mashup.recipe import override
-    from messy_mashup.scoring.calibration import Job
+    from messy_mashup.scoring.calibration_job import Job
     from messy_mashup.training.device import best_device
 
     data = paths.find_data(corpora.is_corpus, options.data)

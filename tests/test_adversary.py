@@ -8,9 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from messy_mashup.features.frame_spec import librosa_log_mel
-from messy_mashup.features.logmel import wave_log_mel
-from messy_mashup.mashup.adversary import (
+from messy_mashup.calibration.adversary import (
     Features,
     adversarial_auc,
     area,
@@ -19,6 +17,8 @@ from messy_mashup.mashup.adversary import (
     match_lengths,
     random_folds,
 )
+from messy_mashup.features.frame_spec import librosa_log_mel
+from messy_mashup.features.logmel import wave_log_mel
 
 SPEC = librosa_log_mel(mels=96, hop=160, fft=1024)
 FOLDS = 3

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from banks import PARTS, RATE_HZ, bank_of, songs
+from messy_mashup.calibration.burst_fit import BurstShape
+from messy_mashup.calibration.fit import calibrated, probes
 from messy_mashup.mashup.arrangement import draw
-from messy_mashup.mashup.calibrate import calibrated, probes
-from messy_mashup.mashup.calibrate_bursts import BurstShape
-from messy_mashup.mashup.evidence import LEVELS, Evidence
-from messy_mashup.mashup.found_bursts import FoundBurst
-from messy_mashup.mashup.found_voices import FoundVoice
 from messy_mashup.mashup.pool import ABSENT, Pool
 from messy_mashup.recipe import MashupRecipe
+from messy_mashup.search.evidence import LEVELS, Evidence
+from messy_mashup.search.found_bursts import FoundBurst
+from messy_mashup.search.found_voices import FoundVoice
 
 BASE = MashupRecipe(length_s=(1.8, 3.0))
 # Gains by one measure are uniform; by the others a clip's own level spreads them.

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from banks import PARTS, RATE_HZ, bank_of, songs
+from messy_mashup.calibration.descriptors import DESCRIPTORS, decibels, describe, describe_all
 from messy_mashup.features.frame_spec import AST_FBANK, FrameSpec, librosa_log_mel
 from messy_mashup.features.logmel import wave_log_mel
 from messy_mashup.mashup.arrangement import draw
-from messy_mashup.mashup.descriptors import DESCRIPTORS, decibels, describe, describe_all
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
 from messy_mashup.recipe import MashupRecipe

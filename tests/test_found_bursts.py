@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from banks import RATE_HZ, bank_of
-from messy_mashup.mashup.found_bursts import NoiseCatalogue, burst_gains, find_bursts, without_bursts
+from messy_mashup.search.found_bursts import NoiseCatalogue, burst_gains, find_bursts, without_bursts
 
 SECONDS = 3.0
 

@@ -9,11 +9,11 @@ import torch
 
 from banks import PARTS, RATE_HZ, bank_of
 from messy_mashup.errors import UserError
-from messy_mashup.mashup import steady_voices, voice_catalogue
-from messy_mashup.mashup.found_voices import FoundVoice, find_voices
-from messy_mashup.mashup.power_gains import power, power_gains
-from messy_mashup.mashup.stretched_voices import search_rates
-from messy_mashup.mashup.voice_catalogue import VoiceCatalogue, levels_db
+from messy_mashup.search import steady_voices, voice_catalogue
+from messy_mashup.search.found_voices import FoundVoice, find_voices
+from messy_mashup.search.power_gains import power, power_gains
+from messy_mashup.search.stretched_voices import search_rates
+from messy_mashup.search.voice_catalogue import VoiceCatalogue, levels_db
 
 SECONDS, SONGS = 5.0, 16
 SILENT = "rock.00015/vocals"

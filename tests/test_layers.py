@@ -20,13 +20,15 @@ LEVELS = {
     "data": 1,
     "features": 1,
     "mashup": 2,
-    "models": 3,
-    "scoring": 4,
-    "training": 5,
-    "competition": 6,
-    "recipes": 7,
-    "notebooks": 8,
-    SCRIPTS: 9,
+    "search": 3,
+    "calibration": 4,
+    "models": 4,
+    "scoring": 5,
+    "training": 6,
+    "competition": 7,
+    "recipes": 8,
+    "notebooks": 9,
+    SCRIPTS: 10,
 }
 MODULE_LINES, FUNCTION_LINES = 350, 50
 ABSOLUTE = re.compile(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from messy_mashup.mashup.adversary import Features, adversarial_auc
+from messy_mashup.calibration.adversary import Features, adversarial_auc
 from messy_mashup.scoring.plots_of_likeness import (
     adversaries_picture,
     descriptors_picture,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from messy_mashup.mashup.calibrate import Calibration
+from messy_mashup.calibration.fit import Calibration
 from messy_mashup.scoring import page
-from messy_mashup.scoring.calibration import Comparison
+from messy_mashup.scoring.calibration_job import Comparison
 from messy_mashup.scoring.plots_of_likeness import adversaries_picture, descriptors_picture
 
 PAGE, DESCRIPTORS, ADVERSARIES = "calibration.html", "descriptors.png", "adversaries.png"

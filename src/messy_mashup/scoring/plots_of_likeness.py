@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
+from messy_mashup.calibration.adversary import Adversary
 from messy_mashup.files import write_whole
-from messy_mashup.mashup.adversary import Adversary
 from messy_mashup.scoring.plots import Drawing
 
 BINS = 24

@@ -12,24 +12,24 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from messy_mashup.calibration.adversary import Likeness, likeness
+from messy_mashup.calibration.burst_fit import BurstShape
+from messy_mashup.calibration.descriptors import describe_all
+from messy_mashup.calibration.fit import Calibration, calibrated, probes
 from messy_mashup.data.audio import audio_length, read_mono
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import make_folds
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import librosa_log_mel
-from messy_mashup.mashup.adversary import Likeness, likeness
 from messy_mashup.mashup.arrangement import Arrangements, draw
-from messy_mashup.mashup.calibrate import Calibration, calibrated, probes
-from messy_mashup.mashup.calibrate_bursts import BurstShape
-from messy_mashup.mashup.descriptors import describe_all
-from messy_mashup.mashup.evidence import Evidence, gather
-from messy_mashup.mashup.evidence_folder import kept
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
 from messy_mashup.mashup.render import render
 from messy_mashup.purposes import PROBES
 from messy_mashup.recipe import MashupRecipe
 from messy_mashup.scoring.predict import file_log_mel
+from messy_mashup.search.evidence import Evidence, gather
+from messy_mashup.search.evidence_folder import kept
 
 SPEC = librosa_log_mel(mels=96, hop=160, fft=1024)
 HOST_HZ = 22_050  # of the test mashups' files: probes take the same way

@@ -7,9 +7,9 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from messy_mashup.mashup.arrangement import Arrangements
-from messy_mashup.mashup.evidence import Evidence
 from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.recipe import BurstLevel
+from messy_mashup.search.evidence import Evidence
 
 SAME_S = 0.15  # a burst that is found within so much of where it was arranged is that one
 TRIMMED = 0.04  # at each end of found values, of which a few are wrong

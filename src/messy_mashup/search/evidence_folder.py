@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from messy_mashup.files import write_whole
-from messy_mashup.mashup.evidence import Evidence
+from messy_mashup.search.evidence import Evidence
 
 CARD, LENGTHS, BURSTS, VOICES = "card.json", "lengths.csv", "bursts.csv", "voices.csv"
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
-from messy_mashup.mashup.voice_catalogue import NARROW, SPEC, VoiceCatalogue
+from messy_mashup.search.voice_catalogue import NARROW, SPEC, VoiceCatalogue
 
 STEMS_AT_ONCE = 32
 LEAST_OVERLAP = 0.5  # of the mashup, or of the stem where that is shorter

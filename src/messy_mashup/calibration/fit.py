@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from messy_mashup.calibration.burst_fit import BurstFit, BurstShape
+from messy_mashup.calibration.voice_fit import VoiceFit
 from messy_mashup.mashup.arrangement import Arrangements, draw
-from messy_mashup.mashup.calibrate_bursts import BurstFit, BurstShape
-from messy_mashup.mashup.calibrate_voices import VoiceFit
-from messy_mashup.mashup.evidence import Evidence
 from messy_mashup.mashup.pool import Pool
 from messy_mashup.purposes import PROBES
 from messy_mashup.recipe import MashupRecipe
+from messy_mashup.search.evidence import Evidence
 
 RESAMPLED = 200  # bootstrap samples of the mashups, for the intervals
 INTERVAL = (5, 95)  # percentiles

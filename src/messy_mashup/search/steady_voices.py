@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
-from messy_mashup.mashup.stem_correlations import correlations
-from messy_mashup.mashup.voice_catalogue import (
+from messy_mashup.search.stem_correlations import correlations
+from messy_mashup.search.voice_catalogue import (
     ANY_OFFSET_S,
     NARROW,
     VoiceCatalogue,

@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
-from messy_mashup.mashup.power_gains import fitted, power
-from messy_mashup.mashup.voice_catalogue import ANY_OFFSET_S, FRAME_S, VoiceCatalogue, levels_db, pattern
+from messy_mashup.search.power_gains import fitted, power
+from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, FRAME_S, VoiceCatalogue, levels_db, pattern
 
 RATES = (0.78, 1.25)
 DRIFT_S = 0.08  # of a voice against its mashup, from begin to end, between neighbouring rates of the search

@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 from scipy.stats import rankdata
 
+from messy_mashup.calibration.descriptors import RANGE_DB, band_edges_hz, decibels, describe
 from messy_mashup.features.frame_spec import FrameSpec
-from messy_mashup.mashup.descriptors import RANGE_DB, band_edges_hz, decibels, describe
 
 BANDS = 24
 LAGS_S = (0.01, 0.04, 0.16, 0.64)  # the changes over the first are the flux, those over the others are modulation

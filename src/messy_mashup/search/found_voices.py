@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from messy_mashup.errors import UserError
-from messy_mashup.mashup.power_gains import power_gains
-from messy_mashup.mashup.steady_voices import SteadyVoice, find_steady, gains, without
-from messy_mashup.mashup.stretched_voices import StretchedVoice, find_stretched, voices_power
-from messy_mashup.mashup.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue, levels_db, one_thread
+from messy_mashup.search.power_gains import power_gains
+from messy_mashup.search.steady_voices import SteadyVoice, find_steady, gains, without
+from messy_mashup.search.stretched_voices import StretchedVoice, find_stretched, voices_power
+from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue, levels_db, one_thread
 
 LEAST_S = 1.0  # of a mashup
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from messy_mashup.mashup.arrangement import Arrangements
-from messy_mashup.mashup.evidence import Evidence
+from messy_mashup.search.evidence import Evidence
 
 TRIMMED = 0.05  # at each end of the found rates, of which a few are wrong
 NEAR = 0.006  # of rate 1: so little stretch is found as none

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from messy_mashup.data.bank import Bank
-from messy_mashup.mashup.matched_filter import FFT, HOP, Correlator, WhitenedWave, peaks, placed, spectrum_of
 from messy_mashup.recipe import BurstLevel
+from messy_mashup.search.matched_filter import FFT, HOP, Correlator, WhitenedWave, peaks, placed, spectrum_of
 
 CLIPS_AT_ONCE = 8
 SIGNIFICANT = 6.0  # of a peak that is looked at more closely; by chance the highest of many lags is about 5
