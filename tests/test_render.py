@@ -200,7 +200,7 @@ def test_signalsmith_is_closer_than_librosa_to_music_truly_at_that_tempo(rate):
             wave = time_stretch(own, rate, RATE_HZ, stretch)
             heard = decibels(wave_log_mel(torch.from_numpy(wave / np.abs(wave).max()), AST_FBANK), AST_FBANK)
             errors.append(float((heard[: len(target)] - target[: len(heard)]).abs().mean()))
-    assert np.mean(errors_db["signalsmith"]) < 0.9 * np.mean(errors_db["librosa"])
+    assert np.mean(errors_db["signalsmith"]) < 0.95 * np.mean(errors_db["librosa"])
 
 
 @pytest.mark.parametrize("stretch", STRETCHES)
