@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import torch
 
+from messy_mashup.compiled import compiled
 from messy_mashup.features.logmel import FrameWeights
 
 # A stretched voice gets ahead of the mashup, or falls behind, in steps of so many samples (4 ms). If it moved a little
@@ -94,7 +95,7 @@ def _arrays(samples: torch.Tensor, score: Score, first: torch.Tensor) -> tuple:
     return samples.numpy(), first.numpy(), score.length.numpy(), voices, bursts
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _mix(out, samples, first, length, voices, bursts, weights):
     """Fill rows of `out` with windows as they are, where there are no weights, or weighted."""
     size = out.shape[2] if weights is None else len(weights[0])
@@ -141,7 +142,7 @@ def _start(voices, mashup, voice, first, size):
     return voices.begin[mashup, voice] + min(max(start, -size), voices.length[mashup, voice])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _add_burst(window, samples, mashup, burst, since, bursts):
     """Add what of a burst is heard in a window that begins `since` samples after it."""
     gain, fade, length = bursts.gain[mashup, burst], bursts.fade[mashup, burst], bursts.length[mashup, burst]
@@ -163,7 +164,7 @@ def _add_burst(window, samples, mashup, burst, since, bursts):
         at += count
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _promise(out, envelope, block, first, voices, bursts):
     for mashup in range(out.shape[0]):
         for window in range(out.shape[1]):

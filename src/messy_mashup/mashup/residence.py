@@ -6,10 +6,10 @@ from where the clips of each batch are packed into pinned memory and copied over
 
 from typing import NamedTuple, Protocol
 
-import numba
 import numpy as np
 import torch
 
+from messy_mashup.compiled import compiled
 from messy_mashup.data.bank import GUARD, SAMPLES, Bank
 from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.pool import ABSENT
@@ -73,7 +73,7 @@ class Copied:
         return Reading(*(x.to(self.device, non_blocking=True) for x in (packed, torch.from_numpy(begin))))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _pack(packed, samples, to, begin, length):
     for clip in range(len(begin)):
         packed[to[clip] : to[clip] + length[clip]] = samples[begin[clip] : begin[clip] + length[clip]]
