@@ -60,8 +60,8 @@ def _recipe(options: argparse.Namespace, bank: "Bank") -> "MashupRecipe":
     from messy_mashup.recipe import override
 
     for setting in options.set:
-        if not setting.startswith("mashup."):
-            raise UserError(f"--set {setting}: only what begins with mashup. says what mashups are like")
+        if not setting.startswith(("mashup.", "mashup=")):
+            raise UserError(f"--set {setting}: only mashup.<field> and mashup=@<file> say what mashups are like")
     stems = bank.index.loc[bank.select("stem"), "length"]
     name = options.recipe or recipes.suited(FAMILY, stems.median() / bank.sample_rate_hz)
     return override(recipes.load(name), options.set).mashup

@@ -149,7 +149,7 @@ def test_damaged_settings_are_noticed(mashup, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (("--set", "train.lr=1"), "only what begins with mashup."),
+        (("--set", "train.lr=1"), "only mashup."),
         (("--set", "mashup.loud=1"), "no such field"),
         (("--set", "mashup.vocoded=1"), "the recipe wants pre-stretched clips"),
         (("--recipe", "nothing"), "there is no recipe nothing"),

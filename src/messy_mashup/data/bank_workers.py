@@ -59,7 +59,7 @@ class Workers:
 def working(count: int) -> Iterator[Workers]:
     """So many workers; each starts with the first work there is for it."""
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
         try:
             yield Workers(pool, count)
         finally:
@@ -87,7 +87,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this worker when its parent is killed: holding both ends of its queue, it would wait for work for ever."""
     parent = multiprocessing.parent_process()
 

@@ -1,8 +1,11 @@
 """What is found in mashups, be they the test's or simulated: which bursts and voices of the bank lie in them."""
 
+import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from messy_mashup.data.bank import Bank
+from messy_mashup.data.bank_workers import end_with_parent
 from messy_mashup.search.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
 from messy_mashup.search.found_voices import FoundVoice, find_voices
 from messy_mashup.search.steady_voices import find_steady
@@ -45,9 +49,9 @@ class Evidence:
 
 def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title: str) -> Evidence:
     """Look for the bank's noise clips and stems in mashups, waves (samples,) at its rate. Seconds a mashup."""
-    noise = NoiseCatalogue(bank)
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        jobs = threads.map(lambda wave: _bursts(wave, noise), waves)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context, initializer=end_with_parent) as processes:
+        jobs = processes.map(partial(_bursts, bank.root), waves)
         looked = list(tqdm(jobs, total=len(waves), desc=f"noise in {title}", unit=" mashups"))
     music = [wave for wave, _ in looked]
     bursts = [{"mashup": number, **row} for number, (_, rows) in enumerate(looked) for row in rows]
@@ -58,8 +62,16 @@ def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title:
     )
 
 
-def _bursts(wave: np.ndarray, catalogue: NoiseCatalogue) -> tuple[np.ndarray, list[dict[str, float]]]:
+@cache
+def _catalogue(bank: Path) -> NoiseCatalogue:
+    """The noise clips of the bank in a folder, for a process that uses one core."""
+    torch.set_num_threads(1)
+    return NoiseCatalogue(Bank.open(bank))
+
+
+def _bursts(bank: Path, wave: np.ndarray) -> tuple[np.ndarray, list[dict[str, float]]]:
     """A mashup without its bursts, and a row for each of these."""
+    catalogue = _catalogue(bank)
     found = find_bursts(wave, catalogue)
     if not found:
         return wave, []
