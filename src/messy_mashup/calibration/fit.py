@@ -26,6 +26,8 @@ PROBE = {
     "bursts": (1, 3), "burst_level": "piece", "burst_gain": (0.03, 1.2),
 }  # fmt: skip
 SURE_SHARE = 1e-3  # of the simulated whole mashups that are shorter than what counts as cut
+FEWEST_CUT = 3  # mashups; fewer may have a rate that was not found
+CLEARLY_CUT = 0.95  # of the shortest whole mashup: only what is shorter tells how many are cut
 
 # A few more bursts in fewer mashups are much the same: it is their mean number that is identified, or not.
 MEAN_COUNT, COUNTS = "noisy * bursts", ("noisy", "bursts.low", "bursts.high")
@@ -120,7 +122,7 @@ def _length_numbers(whole: MashupRecipe, pool: Pool, lengths_s: np.ndarray, seed
     shortest_whole_s = np.quantile(whole_s, SURE_SHARE) * 0.995
     low_s, high_s = float(lengths_s.min()), float(lengths_s.max())
     short = float(np.mean(lengths_s < shortest_whole_s))
-    if short <= 2 * SURE_SHARE or low_s >= shortest_whole_s:
+    if short <= max(2 * SURE_SHARE, FEWEST_CUT / len(lengths_s)) or low_s >= CLEARLY_CUT * shortest_whole_s:
         return {"whole": 1.0, "length_s.low": low_s, "length_s.high": high_s}
     cut = min(1.0, short * (high_s - low_s) / (shortest_whole_s - low_s))
     return {"whole": 1 - cut, "length_s.low": low_s, "length_s.high": high_s}
