@@ -41,8 +41,8 @@ Numbers = dict[str, float]
 class Calibration:
     """The fitted recipe and where its numbers come from.
 
-    figures: a row a number: name, was, fitted, low and high (of its interval), evidence (how many finds it rests on),
-    identified; a number that is not keeps the recipe's value.
+    figures: a row a number: number, was, fitted, low and high (of its interval, NaN where it has none), evidence (how
+    many finds it rests on), identified; a number that is not keeps the recipe's value.
     """
 
     recipe: MashupRecipe
@@ -87,8 +87,8 @@ def calibrated(
             "number": name,
             "was": _was(recipe, name),
             "fitted": value,
-            "low": intervals[name][0] if name in intervals else value,
-            "high": intervals[name][1] if name in intervals else value,
+            "low": intervals[name][0] if name in intervals else np.nan,
+            "high": intervals[name][1] if name in intervals else np.nan,
             "evidence": rests_on.get(name, len(test.bursts) if name.startswith("burst") else len(test_lengths_s)),
             "identified": name in known or (name not in fitted and np.isfinite(value)),
         }

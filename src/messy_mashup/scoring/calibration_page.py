@@ -15,7 +15,8 @@ BEFORE, AFTER = "the recipe as it was", "calibrated"
 
 def told(figures: pd.DataFrame) -> pd.DataFrame:
     """The figures as a person reads them: three digits, an interval in one column, and what could not be identified."""
-    interval = [f"{low:.3g} to {high:.3g}" for low, high in zip(figures["low"], figures["high"], strict=True)]
+    ends = zip(figures["low"], figures["high"], strict=True)
+    interval = [f"{low:.3g} to {high:.3g}" if low <= high else "" for low, high in ends]
     return pd.DataFrame(
         {
             "number": figures["number"],
@@ -38,7 +39,8 @@ def write_calibration_page(folder: Path, fitted: Calibration, before: Comparison
     parts = [
         page.paragraph(
             "The numbers of the mashup recipe, fitted to what was found in the unlabelled test mashups. An interval is "
-            "from 200 bootstrap samples of the mashups; what cannot be identified keeps the recipe's value."
+            "from 200 bootstrap samples of the mashups; lengths are read off and have none. What cannot be identified "
+            "keeps the recipe's value."
         ),
         page.table(told(fitted.figures)),
         page.paragraph(
