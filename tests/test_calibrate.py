@@ -58,13 +58,13 @@ def finds(mashups, seed, level="peak"):
     return Evidence(mashups.length_s, pd.DataFrame(bursts, columns=columns), pd.DataFrame(voices))
 
 
-def fitted(pool, host, level="peak", count=150):
+def fitted(pool, host, level="peak", count=150, base=BASE):
     test = draw(pool, host, (9, 9, 9), 0, count)
     lengths_s = draw(pool, host, (9, 9, 9), 0, 1000).length_s
     evidence = finds(test, 1, level)
     shape = BurstShape.of(evidence, pool.length_s)
-    _, known = probes(pool, BASE, shape, 60, 0)
-    return calibrated(BASE, pool, evidence, lengths_s, finds(known, 2, "piece"), known, shape)
+    _, known = probes(pool, base, shape, 60, 0)
+    return calibrated(base, pool, evidence, lengths_s, finds(known, 2, "piece"), known, shape)
 
 
 def test_the_hosts_numbers_come_back(pool):
@@ -101,11 +101,13 @@ def test_pieces_within_the_mashup_and_their_level_are_recognised(pool, level):
 
 
 def test_what_cannot_be_identified_keeps_its_value_and_is_told(pool):
+    base = replace(BASE, burst_level="snr", inside=True, tempo="sync", echo=1.0, synthetic=0.3)
     host = MashupRecipe(whole=1.0, noisy=0.02, stretched=0.0)
-    fit = fitted(pool, host, count=40)
+    fit = fitted(pool, host, count=40, base=base)
     figures = fit.figures.set_index("number")
-    for name in ("burst_gain.low", "burst_gain.high", "rate.low", "rate.high", "noisy"):
+    for name in ("burst_snr_db.low", "burst_snr_db.high", "rate.low", "rate.high"):
         assert not figures["identified"][name]
-    unknown = {name: getattr(BASE, name) for name in ("burst_gain", "bursts", "noisy", "rate", "burst_s")}
-    assert replace(fit.recipe, **unknown) == fit.recipe
+    kept = ("burst_gain", "burst_snr_db", "rate", "burst_s", "burst_level", "inside", "tempo")
+    assert replace(fit.recipe, **{name: getattr(base, name) for name in kept}) == fit.recipe
     assert fit.recipe.stretched < 0.1
+    assert fit.recipe.noisy < 0.15  # that hardly any noise is found is known, too

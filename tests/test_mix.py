@@ -63,9 +63,7 @@ def test_no_window_is_louder_than_promised(bank, mashups):
     first = torch.arange(0, 24_000, levels.BLOCK).expand(len(mashups), -1).contiguous()
     promise = mix.promised(player.levels.envelope, levels.BLOCK, score, first)
     peak = mix.mixed(samples, score, first, levels.BLOCK).abs().amax(dim=2)
-    bursts_begin_again = 1.001  # where a burst's clip ends and begins within a window, each is promised apart
-    inside = first + levels.BLOCK <= score.length[:, None]
-    assert (peak <= promise * bursts_begin_again)[inside].float().mean() > 0.97
+    assert (peak <= promise * 1.001 + 1e-4).all()
 
 
 def test_a_bank_that_does_not_fit_the_device_plays_the_same(bank, mashups):

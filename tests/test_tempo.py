@@ -158,3 +158,18 @@ def test_variants_are_played_at_the_rate_that_is_left(tmp_path):
     assert (used[plain.voice_rate == 1] == 1).all()
     assert (used[plain.voice_rate < 0.99] <= 1).all()
     assert np.mean(used[plain.voice_rate != 1] != 1) == pytest.approx(0.5, abs=0.06)
+
+
+def test_aligning_never_leaves_too_little_of_a_mashup(tmp_path):
+    """Clips of two bars: to move by a bar would leave next to nothing."""
+    rng = np.random.default_rng(0)
+    stems = {f"rock.{n:05d}/{part}": rng.normal(0, 0.1, 32_000).astype(np.float32) for n in range(6) for part in PARTS}
+    bank = bank_of(tmp_path, stems)
+    for number, song in enumerate(sorted(bank.index["group"].unique())):
+        columns = ["tempo_bpm", "beat_s", "bar_s", "tempo_confidence", "bar_confidence"]
+        bank.index.loc[bank.index["group"] == song, columns] = (120 + 3 * number, 0.0, 0.3 * number, SURE, SURE)
+    pool = Pool.of(bank.index, RATE_HZ, ("rock",), PARTS)
+    whole = draw(pool, replace(NOISELESS, tempo="sync", whole=1.0), (0, 0, 0), 0, 2000)
+    mashups = draw(pool, replace(NOISELESS, tempo="downbeats", whole=1.0), (0, 0, 0), 0, 2000)
+    assert (mashups.length_s >= 0.5 * whole.length_s - 1e-9).all()
+    assert (mashups.length_s < whole.length_s).any()

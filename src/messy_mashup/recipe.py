@@ -30,6 +30,8 @@ Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 CountRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
 NaturalRange = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
+Hertz = Annotated[float, Field(gt=0, lt=8000)]  # below half the bank's sample rate
+HertzRange = Annotated[tuple[Hertz, Hertz], AfterValidator(_ascending)]
 DecibelRange = Annotated[tuple[float, float], AfterValidator(_ascending)]
 FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
 Part = Literal["drums", "vocals", "bass", "other"]
@@ -71,9 +73,9 @@ class MashupRecipe:
     echo_s: Range = (0.1, 0.4)  # later
     echo_gain: Range = (0.2, 0.6)  # of the voice's own
     high_pass: Share = 0.0  # of the mashups: fourth-order Butterworth
-    high_pass_hz: Range = (100.0, 400.0)
+    high_pass_hz: HertzRange = (100.0, 400.0)
     low_pass: Share = 0.0
-    low_pass_hz: Range = (2500.0, 6000.0)
+    low_pass_hz: HertzRange = (2500.0, 6000.0)
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)

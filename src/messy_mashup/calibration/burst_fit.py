@@ -17,6 +17,7 @@ WHOLE_S = 0.1  # a burst that begins so near to its clip's begin is likely a who
 AT_END_S = 0.03  # a burst that ends so near to its mashup's end reaches it
 FEWEST = 12  # bursts without which a host's ways are not told
 USUAL_FIRST = ("peak", "piece", "snr", "raw")
+LEAST_GAIN, LEAST_PIECE_S = 0.01, 0.1  # what a search can find at all
 MOST_BURSTS = 8
 NOISY = np.linspace(0, 1, 41)
 LEAST_CHANCE = 0.05  # of being found: gains with less are not counted up
@@ -28,16 +29,16 @@ Numbers = dict[str, float]
 class BurstShape:
     """What a host does with a noise clip, which is read off the found bursts without knowing what was missed."""
 
-    level: BurstLevel  # what its gain multiplies: the measure by which the gains are most nearly uniform
-    inside: bool  # whether a burst ends with its mashup at the latest, rather than being cut by its end
-    length_s: tuple[float, float]  # whole clips, or pieces of lengths from this to that; NaN where it cannot be told
+    level: BurstLevel | None  # what its gain multiplies: the measure by which the gains are most nearly uniform
+    inside: bool | None  # whether a burst ends with its mashup at the latest, rather than being cut by its end
+    length_s: tuple[float, float]  # whole clips, or pieces of lengths from this to that; NaN or None: cannot be told
 
     @classmethod
     def of(cls, test: Evidence, clip_s: np.ndarray) -> "BurstShape":
         """From the bursts found in the test mashups, and the lengths of the bank's clips."""
         bursts = test.bursts
         if len(bursts) < FEWEST:
-            return cls("peak", False, (np.nan, np.nan))
+            return cls(None, None, (np.nan, np.nan))
         ends_s = bursts["at_s"] + bursts["length_s"]
         reaching = ends_s > test.lengths_s[bursts["mashup"].to_numpy(int)] - AT_END_S
         inside = float((reaching & (bursts["at_s"] > WHOLE_S)).mean()) < 0.2
@@ -45,7 +46,8 @@ class BurstShape:
             length_s = (float(clip_s[bursts["clip"]].max()),) * 2
         else:
             uncut = bursts.loc[~reaching & (bursts["at_s"] > AT_END_S), "length_s"].to_numpy()
-            length_s = _ends(uncut, np.ones(len(uncut))) if len(uncut) >= FEWEST else (np.nan, np.nan)
+            low_s, high_s = _ends(uncut, np.ones(len(uncut))) if len(uncut) >= FEWEST else (np.nan, np.nan)
+            length_s = (max(low_s, LEAST_PIECE_S), high_s)
         return cls(_level(bursts), inside, length_s)
 
 
@@ -57,22 +59,23 @@ class BurstFit:
         self.model = (
             LogisticRegression(C=10.0).fit(np.log(gain)[:, None], found) if 0 < found.sum() < len(found) else None
         )
-        self.share_found = float(found.mean())
+        self.share_found = float(found.mean()) if len(found) else 1.0
 
     def chance(self, gain: np.ndarray) -> np.ndarray:
         """How likely a burst of a gain ("piece") is found."""
         if self.model is None:
-            return np.full(len(gain), self.share_found)
+            return np.full(len(gain), max(self.share_found, LEAST_CHANCE))
         return self.model.predict_proba(np.log(np.maximum(gain, 1e-4))[:, None])[:, 1].clip(LEAST_CHANCE, 1)
 
     def numbers(self, test: Evidence, level: str) -> Numbers:
-        """noisy, bursts and burst_gain (or burst_snr_db); NaN where nothing was found."""
+        """noisy, bursts and burst_gain (or burst_snr_db); NaN for what only bursts tell where there are none."""
         bursts = test.bursts
         if len(bursts) < 2:
-            names = ("noisy", "bursts.low", "bursts.high", f"{_range_of(level)}.low", f"{_range_of(level)}.high")
-            return dict.fromkeys(names, np.nan)
+            names = ("bursts.low", "bursts.high", f"{_range_of(level)}.low", f"{_range_of(level)}.high")
+            return {"noisy": len(bursts) / len(test)} | dict.fromkeys(names, np.nan)
         chance = self.chance(bursts["piece"].to_numpy())
         low, high = _ends(_drawn(bursts[level], level), 1 / chance)
+        low = low if level == "snr" else max(low, LEAST_GAIN)
         gains = {f"{_range_of(level)}.low": low, f"{_range_of(level)}.high": high}
         count = (1 / chance).sum() / len(test)  # a mashup, the missed ones included
         counts = self._counts(test, len(bursts) / len(test) / count)
@@ -127,7 +130,7 @@ def _ends(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     share = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
     low, high = np.interp((TRIMMED, 1 - TRIMMED), share, values[order])
     beyond = TRIMMED / (1 - 2 * TRIMMED) * (high - low)
-    return max(float(low - beyond), min(float(low), 0.01)), float(high + beyond)
+    return float(low - beyond), float(high + beyond)
 
 
 def _level(bursts: pd.DataFrame) -> BurstLevel:

@@ -53,7 +53,10 @@ def probes(
     pool: Pool, recipe: MashupRecipe, shape: BurstShape, count: int, seed: int
 ) -> tuple[MashupRecipe, Arrangements]:
     """Mashups to look into that are known, with bursts of the test's shape, and the recipe they were drawn by."""
-    probing = _with_shape(replace(recipe, **PROBE), replace(shape, level="piece"))
+    # Nothing of the recipe but its parts: what is not searched for would count as missed.
+    noisy = PROBE["noisy"] if len(pool.noises) else 0.0
+    plain = replace(MashupRecipe(parts=recipe.parts), **(PROBE | {"noisy": noisy}))
+    probing = _with_shape(plain, replace(shape, level="piece"))
     return probing, draw(pool, probing, (seed, PROBES, 0), 0, count)
 
 
@@ -69,17 +72,24 @@ def calibrated(
 ) -> Calibration:
     """The recipe with the numbers of the test mashups; `test_lengths_s` are those of all, searched or not."""
     bursts, voices = BurstFit(probed, known), VoiceFit(probed, known)
+    level = shape.level or recipe.burst_level
 
     def numbers(evidence: Evidence) -> Numbers:
-        found = voices.numbers(evidence) | bursts.numbers(evidence, shape.level)
-        return found | {MEAN_COUNT: found["noisy"] * (found["bursts.low"] + found["bursts.high"]) / 2}
+        found = voices.numbers(evidence) | bursts.numbers(evidence, level)
+        count = found["noisy"] * (found["bursts.low"] + found["bursts.high"]) / 2
+        return found | {MEAN_COUNT: count if np.isfinite(count) else found["noisy"]}
 
-    fitted, rests_on = numbers(test), voices.evidence(test) | bursts.evidence(test) | {MEAN_COUNT: len(test.bursts)}
+    fitted, rests_on = numbers(test), voices.evidence(test) | bursts.evidence(test) | {MEAN_COUNT: len(test)}
     intervals = _intervals(numbers, test, seed)
     known = {name for name, value in fitted.items() if _identified(intervals[name], value, rests_on[name])}
     known = known | set(COUNTS) if MEAN_COUNT in known else known - set(COUNTS)
-    kept = {name: value for name, value in fitted.items() if name in known and name != MEAN_COUNT}
-    found = _applied(_with_shape(replace(recipe, tempo="random"), shape), kept)
+    kept = {
+        name: value for name, value in fitted.items() if name in known and name != MEAN_COUNT and np.isfinite(value)
+    }
+    if not any(name.startswith(("burst_gain", "burst_snr")) for name in kept):
+        shape = replace(shape, level=None)  # another measure would give the recipe's gains another meaning
+    tempo = "random" if {"stretched", "rate.low", "rate.high"} <= known else recipe.tempo
+    found = _applied(_with_shape(replace(recipe, tempo=tempo), shape), kept)
     lengths = _length_numbers(replace(found, whole=1.0), pool, test_lengths_s, seed)
     every = fitted | _shape_numbers(shape) | lengths
     rows = [
@@ -130,7 +140,8 @@ def _length_numbers(whole: MashupRecipe, pool: Pool, lengths_s: np.ndarray, seed
 
 def _with_shape(recipe: MashupRecipe, shape: BurstShape) -> MashupRecipe:
     length_s = shape.length_s if np.isfinite(shape.length_s).all() else recipe.burst_s
-    return replace(recipe, burst_level=shape.level, inside=shape.inside, burst_s=length_s)
+    inside = recipe.inside if shape.inside is None else shape.inside
+    return replace(recipe, burst_level=shape.level or recipe.burst_level, inside=inside, burst_s=length_s)
 
 
 def _shape_numbers(shape: BurstShape) -> Numbers:
@@ -142,7 +153,7 @@ def _applied(recipe: MashupRecipe, numbers: Numbers) -> MashupRecipe:
     fields: dict[str, object] = {}
     for name, value in numbers.items():
         field, _, end = name.partition(".")
-        value = round(value) if field == "bursts" else round(float(value), 4)
+        value = round(value) if field == "bursts" else float(f"{value:.4g}")
         if not end:
             fields[field] = value
             continue

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from messy_mashup.mashup.arrangement import Arrangements
+from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.search.evidence import Evidence
 
 TRIMMED = 0.05  # at each end of the found rates, of which a few are wrong
@@ -66,13 +67,13 @@ class VoiceFit:
 
 def _probed_chances(found: pd.DataFrame, known: Arrangements) -> dict[str, float]:
     """How often a steady and a stretched voice of the probes is found; with none arranged, as good as never."""
-    known_steady = known.voice_rate == 1
+    arranged, known_steady = known.voice_clip != ABSENT, known.voice_rate == 1
     was_found = np.zeros(known.voice_clip.shape, bool)
     for mashup, clip in zip(found["mashup"], found["clip"], strict=True):
         was_found[mashup] |= known.voice_clip[mashup] == clip
     return {
         kind: max(0.02, float(was_found[which].mean())) if which.any() else 0.02
-        for kind, which in {"steady": known_steady, "stretched": ~known_steady}.items()
+        for kind, which in {"steady": arranged & known_steady, "stretched": arranged & ~known_steady}.items()
     }
 
 

@@ -62,7 +62,7 @@ class MashupPlayer:
     def _voices(self, mashups: Arrangements, reading: Reading, clip: torch.Tensor) -> Voices:
         return Voices(
             begin=reading.begin[clip],
-            length=self.levels.length[clip],
+            length=torch.where(clip == ABSENT, 0, self.levels.length[clip]),
             offset=self._samples(mashups.voice_offset_s, torch.float64),
             rate=self._column(mashups.voice_rate, torch.float64),
             gain=self._gain(mashups.voice_gain, clip),

@@ -176,9 +176,11 @@ def _promise(out, envelope, block, first, voices, bursts):
             for burst in range(bursts.gain.shape[1]):
                 since = begin - bursts.at[mashup, burst]
                 if -block < since < bursts.length[mashup, burst]:
-                    place = (bursts.offset[mashup, burst] + since) % bursts.clip_length[mashup, burst]
-                    place = (bursts.begin[mashup, burst] + place) // block
-                    promise += bursts.gain[mashup, burst] * np.float32(envelope[place])
+                    place = (bursts.offset[mashup, burst] + max(since, 0)) % bursts.clip_length[mashup, burst]
+                    peak = envelope[(bursts.begin[mashup, burst] + place) // block]
+                    if place + block > bursts.clip_length[mashup, burst]:  # the clip may begin again in this window
+                        peak = max(peak, envelope[bursts.begin[mashup, burst] // block])
+                    promise += bursts.gain[mashup, burst] * np.float32(peak)
             out[mashup, window] = promise
 
 
@@ -202,8 +204,11 @@ def _looked_up(envelope: torch.Tensor, block: int, score: Score, first: torch.Te
     for burst in range(score.bursts.gain.shape[1]):
         column = Bursts(*(x[:, burst, None] for x in score.bursts))
         since = first - column.at
-        place = column.begin + torch.remainder(column.offset + since, column.clip_length)
-        promise += envelope[place // block] * ((since > -block) & (since < column.length)) * column.gain
+        place = torch.remainder(column.offset + since.clamp(min=0), column.clip_length)
+        peak = envelope[(column.begin + place) // block]
+        again = torch.where(place + block > column.clip_length, envelope[column.begin // block], 0)
+        sounding = (since > -block) & (since < column.length)
+        promise += torch.maximum(peak, again) * sounding * column.gain
     return promise
 
 

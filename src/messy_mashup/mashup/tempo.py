@@ -12,6 +12,7 @@ from messy_mashup.mashup.pool import ABSENT, Pool, Tempi
 from messy_mashup.recipe import MashupRecipe
 
 BEATS_A_BAR = 4
+LEAST_LEFT = 0.5  # of a mashup's length, when its voices are aligned
 
 
 def rates(recipe: MashupRecipe, pool: Pool, clip: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -51,7 +52,8 @@ def aligned(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (batch, voices) moved by less than a bar so that bars begin together, and the lengths that this leaves.
 
-    Where a song's bars are not sure, its beats are taken; where its tempo is not the anchor's, its offset stays.
+    Where a song's bars are not sure, its beats are taken; where its tempo is not the anchor's, or too little of its
+    clip would be left, its offset stays.
     """
     tempi = Tempi(*(values[clip] for values in vars(pool.tempi).values()))
     sure = tempi.confidence >= CONFIDENT
@@ -69,5 +71,7 @@ def aligned(
     unit_s = np.where(follows, unit_s * rate, np.inf)
     too_far = (moved_s + length_s[:, None] * rate > pool.length_s[clip]) & (moved_s >= unit_s)
     moved_s = np.where(too_far, moved_s - unit_s, moved_s)
+    left_s = (pool.length_s[clip] - moved_s) / rate
+    moved_s = np.where(left_s >= LEAST_LEFT * length_s[:, None], moved_s, offset_s)
     room_s = ((pool.length_s[clip] - moved_s) / rate).min(axis=1)
     return moved_s, np.minimum(length_s, room_s)

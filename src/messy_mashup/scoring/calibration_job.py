@@ -21,6 +21,7 @@ from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import make_folds
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import librosa_log_mel
+from messy_mashup.files import file_digest
 from messy_mashup.mashup.arrangement import Arrangements, draw
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
@@ -30,6 +31,7 @@ from messy_mashup.recipe import MashupRecipe
 from messy_mashup.scoring.predict import file_log_mel
 from messy_mashup.search.evidence import Evidence, gather
 from messy_mashup.search.evidence_folder import kept
+from messy_mashup.search.found_voices import LEAST_S
 
 SPEC = librosa_log_mel(mels=96, hop=160, fft=1024)
 HOST_HZ = 22_050  # of the test mashups' files: probes take the same way
@@ -74,8 +76,11 @@ def fit(job: Job) -> Calibration:
     """Look into a sample of the test mashups and into probes, and fit the recipe's numbers. Minutes."""
     rate_hz, pool = job.bank.sample_rate_hz, job.pool
     lengths_s = np.array([audio_length(path, rate_hz) for path in job.files]) / rate_hz
-    files = _sampled(job.files, job.sample, job.seed)
-    card = {"bank": job.bank.digest, "files": [path.name for path in files], "sizes": [p.stat().st_size for p in files]}
+    long_enough = [path for path, length_s in zip(job.files, lengths_s, strict=True) if length_s >= LEAST_S]
+    if len(long_enough) < len(job.files):
+        print(f"{len(job.files) - len(long_enough)} test mashups are shorter than {LEAST_S:g} s and not looked into")
+    files = _sampled(long_enough, job.sample, job.seed)
+    card = {"bank": job.bank.digest, "files": {path.name: file_digest(path).hex() for path in files}}
     test = kept(
         job.folder / "test",
         card,

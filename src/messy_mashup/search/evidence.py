@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.bank_workers import end_with_parent
+from messy_mashup.errors import UserError
 from messy_mashup.search.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
 from messy_mashup.search.found_voices import FoundVoice, find_voices
 from messy_mashup.search.steady_voices import find_steady
@@ -52,7 +54,10 @@ def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(mp_context=context, initializer=end_with_parent) as processes:
         jobs = processes.map(partial(_bursts, bank.root), waves)
-        looked = list(tqdm(jobs, total=len(waves), desc=f"noise in {title}", unit=" mashups"))
+        try:
+            looked = list(tqdm(jobs, total=len(waves), desc=f"noise in {title}", unit=" mashups"))
+        except BrokenProcessPool as error:
+            raise UserError("a process was killed, perhaps for memory: run the same command again") from error
     music = [wave for wave, _ in looked]
     bursts = [{"mashup": number, **row} for number, (_, rows) in enumerate(looked) for row in rows]
     return Evidence(

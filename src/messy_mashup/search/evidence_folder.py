@@ -10,12 +10,13 @@ import pandas as pd
 from messy_mashup.files import write_whole
 from messy_mashup.search.evidence import Evidence
 
+SEARCH_VERSION = 1  # raise it when the same mashups give other finds
 CARD, LENGTHS, BURSTS, VOICES = "card.json", "lengths.csv", "bursts.csv", "voices.csv"
 
 
 def kept(folder: Path, card: dict[str, Any], gather: Callable[[], Evidence]) -> Evidence:
     """The evidence in `folder` where its card is this one, else what `gather` finds, which is then kept there."""
-    text = json.dumps(card, indent=1, sort_keys=True)
+    text = json.dumps(card | {"search": SEARCH_VERSION}, indent=1, sort_keys=True)
     path = folder / CARD
     if not path.is_file() or path.read_text() != text:
         path.unlink(missing_ok=True)
