@@ -137,7 +137,7 @@ def _level(bursts: pd.DataFrame) -> BurstLevel:
     """The measure by which the gains are most nearly uniform; of those so few bursts do not part, the most usual."""
     distances = {level: _distance_from_uniform(_drawn(bursts[level], level)) for level in USUAL_FIRST}
     return next(
-        level for level in USUAL_FIRST if distances[level] < min(distances.values()) + 0.5 / np.sqrt(len(bursts))
+        level for level in USUAL_FIRST if distances[level] < min(distances.values()) + 0.6 / np.sqrt(len(bursts))
     )
 
 

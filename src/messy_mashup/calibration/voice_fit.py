@@ -7,7 +7,7 @@ from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.search.evidence import Evidence
 
-TRIMMED = 0.05  # at each end of the found rates, of which a few are wrong
+TRIMMED = 0.08  # at each end of the found rates, of which some are wrong
 NEAR = 0.006  # of rate 1: so little stretch is found as none
 PAIRS = 20_000  # simulated, to know how far apart two gains of a range are
 LOWEST_GAIN = 0.02
