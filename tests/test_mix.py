@@ -8,7 +8,7 @@ from banks import PARTS, RATE_HZ, bank_of, songs
 from messy_mashup.features.frame_spec import AST_FBANK, librosa_log_mel
 from messy_mashup.mashup import levels, mix
 from messy_mashup.mashup.arrangement import draw
-from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.frames import MashupPlayer, Part
 from messy_mashup.mashup.pool import Pool
 from messy_mashup.mashup.residence import Copied
 from messy_mashup.recipe import MashupRecipe
@@ -82,8 +82,8 @@ def test_a_gpu_s_way_hears_what_a_cpu_s_does(bank, mashups):
         reading = player.residence.reading(mashups)
         score = player._score(mashups, reading, "snr")
         first = (torch.arange(80) * spec.hop + spec.first_sample(0)).expand(len(mashups), -1).contiguous()
-        arguments = (reading.samples, score, first, torch.arange(57, 81), player._response(mashups))
-        torch.testing.assert_close(player._levels(*arguments), player._levels_on_cpu(*arguments), rtol=0, atol=1e-3)
+        part = Part(reading.samples, score, first, torch.arange(57, 81), player._response(mashups))
+        torch.testing.assert_close(player._levels(part), player._levels_on_cpu(part), rtol=0, atol=1e-3)
 
 
 def test_a_burst_longer_than_its_clip_begins_it_again(tmp_path):

@@ -7,6 +7,8 @@ model hears. A burst's gain multiplies its clip ("raw"), its clip at peak 1 ("pe
 is heard has peak 1 ("piece"), or its clip at the RMS that the music has at peak 1 ("snr").
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -21,6 +23,16 @@ from messy_mashup.mashup.mix import Bursts, Score, Voices, mixed, mixed_and_weig
 from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.mashup.residence import Reading, residence
 from messy_mashup.recipe import BurstLevel
+
+
+class Part(NamedTuple):
+    """What a model hears of a batch of mashups."""
+
+    samples: torch.Tensor  # int16 that the score is read from
+    score: Score
+    first: torch.Tensor  # (batch, frames) where each window begins
+    heard: torch.Tensor  # (batch,) frames before the mashup ends
+    response: torch.Tensor | None  # (batch, 1, bins) of the filters
 
 
 class MashupPlayer:
@@ -45,7 +57,7 @@ class MashupPlayer:
         first = (first_frame[:, None] + torch.arange(frames, device=self.device)) * self.spec.hop
         heard = (count - first_frame).clamp(max=frames)
         levels = self._levels_on_cpu if self.device.type == "cpu" else self._levels
-        return levels(reading.samples, score, first + self.spec.first_sample(0), heard, self._response(mashups))
+        return levels(Part(reading.samples, score, first + self.spec.first_sample(0), heard, self._response(mashups)))
 
     def whole_log_mel(self, mashup: Arrangements, burst_level: BurstLevel) -> torch.Tensor:
         """One whole mashup: (frames, mels)."""
@@ -83,36 +95,23 @@ class MashupPlayer:
         """Of the codes of clips."""
         return torch.where(clip == ABSENT, 0.0, self._column(gain, torch.float32) * self.levels.scale[clip])
 
-    def _levels(
-        self,
-        samples: torch.Tensor,
-        score: Score,
-        first: torch.Tensor,
-        heard: torch.Tensor,
-        response: torch.Tensor | None,
-    ) -> torch.Tensor:
-        windows = mixed(samples, score, first, self.spec.window)
-        past = torch.arange(first.shape[1], device=self.device) >= heard[:, None]
-        levels = logmel.levels(logmel.weighted(windows, self.spec), self.spec, response)
+    def _levels(self, part: Part) -> torch.Tensor:
+        windows = mixed(part.samples, part.score, part.first, self.spec.window)
+        past = torch.arange(part.first.shape[1], device=self.device) >= part.heard[:, None]
+        levels = logmel.levels(logmel.weighted(windows, self.spec), self.spec, part.response)
         return levels.masked_fill_(past[:, :, None], padding_value(self.spec))
 
-    def _levels_on_cpu(
-        self,
-        samples: torch.Tensor,
-        score: Score,
-        first: torch.Tensor,
-        heard: torch.Tensor,
-        response: torch.Tensor | None,
-    ) -> torch.Tensor:
+    def _levels_on_cpu(self, part: Part) -> torch.Tensor:
         """As `_levels`, one mashup at a time, because a batch would fall out of the cache."""
         weights = logmel.frame_weights(self.spec, self.device)
-        windows = torch.zeros(1, first.shape[1], self.spec.fft)
-        levels = torch.empty(*first.shape, self.spec.mels)
-        for row, frames in enumerate(heard.tolist()):
+        windows = torch.zeros(1, part.first.shape[1], self.spec.fft)
+        levels = torch.empty(*part.first.shape, self.spec.mels)
+        for row, frames in enumerate(part.heard.tolist()):
             one = slice(row, row + 1)
-            mixed_and_weighted(samples, score.rows(one), first[one, :frames], weights, windows[:, :frames])
-            of_row = None if response is None else response[one]
-            logmel.levels(windows[:, :frames], self.spec, of_row, out=levels[one, :frames])
+            score, first = part.score.rows(one), part.first[one, :frames]
+            mixed_and_weighted(part.samples, score, first, weights, windows[:, :frames])
+            response = None if part.response is None else part.response[one]
+            logmel.levels(windows[:, :frames], self.spec, response, out=levels[one, :frames])
             levels[one, frames:] = padding_value(self.spec)
         return levels
 
