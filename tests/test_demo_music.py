@@ -17,11 +17,12 @@ import pytest
 import scipy.signal
 import soundfile
 
-from messy_mashup.data.demo_music import baseline, competition, host
+from messy_mashup.data.demo_music import baseline, competition, drums, host
 from messy_mashup.data.demo_music.competition import Parameters, noise_table, plan_mashups, solution, write_competition
 from messy_mashup.data.demo_music.drums import KITS
 from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.data.demo_music.host import Burst, MashupPlan, Part, mix_mashup
+from messy_mashup.data.demo_music.instruments import POOL, RATE_HZ
 from messy_mashup.data.demo_music.noises import CLASSES, noise_clip
 from messy_mashup.data.demo_music.song import compose, render, song
 from messy_mashup.data.demo_music.styles import GENRES
@@ -383,3 +384,20 @@ def test_genres_overlap(tmp_path: Path) -> None:
     score = baseline.logistic_regression_score(tmp_path / "demo")
     assert 0.3 < score.held_out < 0.7
     assert 0.3 < score.private < 0.75
+
+
+def test_a_crash_that_rings_longer_than_its_noise_can_be_struck():
+    class Ringing:
+        """Draws a ring a half longer than the mean."""
+
+        def normal(self, mean, deviations):
+            return np.array((0.0, 0.5, 0.0, 0.0))
+
+        def uniform(self, low, high, size):
+            return np.zeros(size)
+
+    white = np.random.default_rng(0).standard_normal(POOL, np.float32)
+    crash = drums.tune(drums.KITS["acoustic"]["crash"], Ringing(), white)
+    track = drums.strike([drums.Hit(0.0, "crash", 1.0, POOL - 1)], {"crash": crash}, 0.5, 8 * RATE_HZ)
+    assert np.abs(track[: RATE_HZ // 2]).max() > 0.1
+    assert np.isfinite(track).all()
