@@ -50,7 +50,7 @@ class Batches:
 
 def pool_of(bank: Bank) -> Pool:
     """All songs and noises of a bank."""
-    classes = tuple(sorted(set(bank.index["label"][bank.select("stem")])))
+    classes = bank.classes
     return Pool.of(bank.index, bank.sample_rate_hz, classes, RECIPE.parts)
 
 

@@ -64,7 +64,7 @@ class TimmResNet34(nn.Module):
 
 def _trained(job: Job, voice: Voice) -> Figures:
     recipe, bank = job.recipe, Bank.open(job.bank)
-    classes = tuple(sorted(set(bank.index["label"][bank.index["kind"] == "stem"])))
+    classes = bank.classes
     pool = Pool.of(bank.index, bank.sample_rate_hz, classes, recipe.mashup.parts)
     clips = job.steps * recipe.train.batch_size
     mashups = draw(pool, recipe.mashup, (recipe.train.seed, TRAINING, 0), 0, clips)

@@ -88,7 +88,7 @@ def main() -> None:
 def ours(job: Job) -> Figures:
     """Train from the bank in the frame domain."""
     recipe, device, bank = job.recipe, torch.device(job.device), Bank.open(job.bank)
-    classes = tuple(sorted(set(bank.index["label"][bank.index["kind"] == "stem"])))
+    classes = bank.classes
     spec = models.frame_spec(recipe.backbone)
     pool = Pool.of(bank.index, bank.sample_rate_hz, classes, recipe.mashup.parts)
     frames = spec.frames_in(recipe.backbone.heard_s)

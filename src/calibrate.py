@@ -9,11 +9,11 @@ for the next call. A table is printed, and mashup.json, calibration.csv and a pa
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from messy_mashup import paths
-from messy_mashup.errors import UserError, run_script
+from messy_mashup.errors import run_script
 
 FAMILY = "messy_mashup_cnn"
 
@@ -28,7 +28,7 @@ def main() -> None:
     job = _job(options)
     fitted = fit(job)
     print(f"\n{told(fitted.figures).to_string(index=False)}\n")
-    folder = options.out or paths.runs() / "calibration" / job.bank.root.name
+    folder = job.folder.parent
     with write_whole(folder / "mashup.json") as temporary:
         temporary.write_text(json.dumps(asdict(fitted.recipe), indent=1) + "\n")
     with write_whole(folder / "calibration.csv") as temporary:
@@ -47,25 +47,19 @@ def _job(options: argparse.Namespace):
 
     from messy_mashup import recipes
     from messy_mashup.data import corpora
-    from messy_mashup.data.bank import Bank, stale
+    from messy_mashup.data.bank import open_of
     from messy_mashup.recipe import override
     from messy_mashup.scoring.calibration_job import Job
     from messy_mashup.training.device import best_device
 
     data = paths.find_data(corpora.is_corpus, options.data)
-    bank = Bank.open(options.bank or paths.find_bank(data))
-    if complaint := stale(bank, data):
-        raise UserError(complaint)
-    stems = bank.index.loc[bank.select("stem"), "length"]
-    name = options.recipe or recipes.suited(FAMILY, stems.median() / bank.sample_rate_hz)
-    recipe = override(recipes.load(name), options.set).mashup
-    clips = corpora.load(bank.corpus).test_clips(data)
-    folder = (options.out or paths.runs() / "calibration" / bank.root.name) / "found"
+    bank = open_of(options.bank or paths.find_bank(data), data)
+    recipe = override(recipes.load(options.recipe or recipes.suited(FAMILY, bank.song_s)), options.set).mashup
     return Job(
-        replace(bank, source=str(data)),
-        [data / path for path in clips["path"]],
+        bank,
+        [data / path for path in corpora.load(bank.corpus).test_clips(data)["path"]],
         recipe,
-        folder,
+        (options.out or paths.runs() / "calibration" / bank.root.name) / "found",
         options.sample,
         options.probes,
         options.seed,

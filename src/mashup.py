@@ -8,7 +8,6 @@ the same bytes, and goes on where it was interrupted; other settings want anothe
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,15 +43,12 @@ def main() -> None:
 def _bank(options: argparse.Namespace) -> "Bank":
     """The bank, whose data set is where it is now; a bank that is named alone may do without its data set."""
     from messy_mashup.data import corpora
-    from messy_mashup.data.bank import Bank, stale
+    from messy_mashup.data.bank import Bank, open_of
 
     if options.bank and not options.data:
         return Bank.open(options.bank)
     data = paths.find_data(corpora.is_corpus, options.data)
-    bank = Bank.open(options.bank or paths.find_bank(data))
-    if complaint := stale(bank, data):
-        raise UserError(complaint)
-    return replace(bank, source=str(data))
+    return open_of(options.bank or paths.find_bank(data), data)
 
 
 def _recipe(options: argparse.Namespace, bank: "Bank") -> "MashupRecipe":
@@ -62,9 +58,7 @@ def _recipe(options: argparse.Namespace, bank: "Bank") -> "MashupRecipe":
     for setting in options.set:
         if not setting.startswith(("mashup.", "mashup=")):
             raise UserError(f"--set {setting}: only mashup.<field> and mashup=@<file> say what mashups are like")
-    stems = bank.index.loc[bank.select("stem"), "length"]
-    name = options.recipe or recipes.suited(FAMILY, stems.median() / bank.sample_rate_hz)
-    return override(recipes.load(name), options.set).mashup
+    return override(recipes.load(options.recipe or recipes.suited(FAMILY, bank.song_s)), options.set).mashup
 
 
 def _options() -> argparse.Namespace:

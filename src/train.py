@@ -73,7 +73,7 @@ def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
     """What the members need, checked, and the members."""
     from messy_mashup import recipes
     from messy_mashup.data import corpora
-    from messy_mashup.data.bank import Bank, stale
+    from messy_mashup.data.bank import open_of
     from messy_mashup.mashup.validation import open_plan
     from messy_mashup.recipe import override
     from messy_mashup.training.trained import TestClips
@@ -81,9 +81,7 @@ def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
     recipe = override(recipes.load(options.recipe), options.set)
     corpus = corpora.load(recipe.corpus)
     data = paths.find_data(corpus.looks_like, options.data)
-    bank = Bank.open(options.bank or paths.find_bank(data, options.runs))
-    if complaint := stale(bank, data):
-        raise UserError(complaint)
+    bank = open_of(options.bank or paths.find_bank(data, options.runs), data)
     plan = open_plan(bank, recipe.folds, options.runs / "folds")
     material = Material(bank, plan, TestClips.of(data, corpus.test_clips(data)))
     return material, _orders(options, recipe)

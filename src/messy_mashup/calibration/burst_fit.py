@@ -19,7 +19,7 @@ FEWEST = 12  # bursts without which a host's ways are not told
 USUAL_FIRST = ("peak", "piece", "snr", "raw")
 LEAST_GAIN, LEAST_PIECE_S = 0.01, 0.1  # what a search can find at all
 MOST_BURSTS = 8
-NOISY = np.linspace(0, 1, 41)
+NOISY = np.linspace(0, 1, 41)  # shares of noisy mashups that are tried
 LEAST_CHANCE = 0.05  # of being found: gains with less are not counted up
 
 Numbers = dict[str, float]
@@ -47,7 +47,7 @@ class BurstShape:
         else:
             uncut = bursts.loc[~reaching & (bursts["at_s"] > AT_END_S), "length_s"].to_numpy()
             low_s, high_s = _ends(uncut, np.ones(len(uncut))) if len(uncut) >= FEWEST else (np.nan, np.nan)
-            length_s = (max(low_s, LEAST_PIECE_S), high_s)
+            length_s = (float(np.maximum(low_s, LEAST_PIECE_S)), high_s)  # NaN stays NaN
         return cls(_level(bursts), inside, length_s)
 
 
@@ -78,29 +78,29 @@ class BurstFit:
         low = low if level == "snr" else max(low, LEAST_GAIN)
         gains = {f"{_range_of(level)}.low": low, f"{_range_of(level)}.high": high}
         count = (1 / chance).sum() / len(test)  # a mashup, the missed ones included
-        counts = self._counts(test, len(bursts) / len(test) / count)
-        counts["noisy"] = min(1.0, 2 * count / (counts["bursts.low"] + counts["bursts.high"]))
-        return counts | gains
+        fewest, most = _range_of_counts(test, len(bursts) / len(test) / count)
+        noisy = min(1.0, 2 * count / (fewest + most))
+        return {"noisy": noisy, "bursts.low": fewest, "bursts.high": most} | gains
 
     def evidence(self, test: Evidence) -> dict[str, int]:
         """How many bursts each number rests on."""
         names = ("noisy", "bursts.low", "bursts.high", "burst_gain.low", "burst_gain.high", "burst_snr_db.low")
         return dict.fromkeys((*names, "burst_snr_db.high"), len(test.bursts))
 
-    def _counts(self, test: Evidence, chance: float) -> Numbers:
-        """The likeliest share of noisy mashups and range of their bursts, each of which is found by chance."""
-        found = np.bincount(test.bursts["mashup"], minlength=len(test))
-        seen = np.bincount(found.clip(max=MOST_BURSTS), minlength=MOST_BURSTS + 1)
-        best, numbers = -np.inf, {}
-        for low in range(1, 6):
-            for high in range(low, MOST_BURSTS):
-                some = np.mean([_binomial(count, chance) for count in range(low, high + 1)], axis=0)
-                every = NOISY[:, None] * some + (1 - NOISY[:, None]) * (np.arange(MOST_BURSTS + 1) == 0)
-                likelihood = (np.log(every.clip(1e-9)) * seen).sum(axis=1)
-                if likelihood.max() > best + 0.5:  # a wider range has to be worth it
-                    best = float(likelihood.max())
-                    numbers = {"noisy": NOISY[likelihood.argmax()], "bursts.low": low, "bursts.high": high}
-        return {name: float(value) for name, value in numbers.items()}
+
+def _range_of_counts(test: Evidence, chance: float) -> tuple[float, float]:
+    """The likeliest range of bursts in a noisy mashup, each of which is found by chance."""
+    found = np.bincount(test.bursts["mashup"], minlength=len(test))
+    seen = np.bincount(found.clip(max=MOST_BURSTS), minlength=MOST_BURSTS + 1)
+    best, likeliest = -np.inf, (np.nan, np.nan)
+    for low in range(1, 6):
+        for high in range(low, MOST_BURSTS):
+            some = np.mean([_binomial(count, chance) for count in range(low, high + 1)], axis=0)
+            every = NOISY[:, None] * some + (1 - NOISY[:, None]) * (np.arange(MOST_BURSTS + 1) == 0)
+            likelihood = float((np.log(every.clip(1e-9)) * seen).sum(axis=1).max())
+            if likelihood > best + 0.5:  # a wider range has to be worth it
+                best, likeliest = likelihood, (float(low), float(high))
+    return likeliest
 
 
 def _probed_gains(found: pd.DataFrame, known: Arrangements) -> tuple[np.ndarray, np.ndarray]:

@@ -82,10 +82,9 @@ def calibrated(
     fitted, rests_on = numbers(test), voices.evidence(test) | bursts.evidence(test) | {MEAN_COUNT: len(test)}
     intervals = _intervals(numbers, test, seed)
     known = {name for name, value in fitted.items() if _identified(intervals[name], value, rests_on[name])}
-    known = known | set(COUNTS) if MEAN_COUNT in known else known - set(COUNTS)
-    kept = {
-        name: value for name, value in fitted.items() if name in known and name != MEAN_COUNT and np.isfinite(value)
-    }
+    counts = {name for name in COUNTS if np.isfinite(fitted[name])}
+    known = known | counts if MEAN_COUNT in known else known - counts
+    kept = {name: value for name, value in fitted.items() if name in known - {MEAN_COUNT}}
     if not any(name.startswith(("burst_gain", "burst_snr")) for name in kept):
         shape = replace(shape, level=None)  # another measure would give the recipe's gains another meaning
     tempo = "random" if {"stretched", "rate.low", "rate.high"} <= known else recipe.tempo

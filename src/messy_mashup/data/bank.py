@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,16 @@ class Bank:
         return np.flatnonzero(self.index["kind"] == kind)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels of the songs, sorted."""
+        return tuple(sorted(self.index.loc[self.index["kind"] == "stem", "label"].unique()))
+
+    @property
+    def song_s(self) -> float:
+        """Seconds of a typical stem: the median."""
+        return float(self.index.loc[self.select("stem"), "length"].median()) / self.sample_rate_hz
+
+    @property
     def minutes(self) -> float:
         """Minutes of audio."""
         return float(self.index["length"].sum()) / self.sample_rate_hz / 60
@@ -146,6 +156,14 @@ def stale(bank: Bank, root: Path) -> str | None:
     then = files_of(bank.index)
     changed = changes(dict(zip(then["path"], then["size"], strict=True)), now)
     return changed and f"the bank {bank.root} is out of date ({changed}): run build.py"
+
+
+def open_of(folder: Path, data: Path) -> Bank:
+    """The bank in `folder` of the data set that is at `data` now; UserError where it is of other files."""
+    bank = Bank.open(folder)
+    if complaint := stale(bank, data):
+        raise UserError(complaint)
+    return replace(bank, source=str(data))
 
 
 def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""A pool of processes that builds a bank and ends with its parent, however that ends."""
+"""A pool of processes that ends with its parent, however that ends: it builds banks and searches mashups."""
 
 import multiprocessing
 import os
@@ -24,10 +24,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Workers:
-    """The pool, for several rounds of work."""
+    """The pool, for several rounds of work; what is sent to a worker at a time are `batch` tasks."""
 
     pool: ProcessPoolExecutor
     count: int
+    batch: int
+    fewer: str  # how the user says that there shall be fewer of them
 
     def results(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]
@@ -36,7 +38,7 @@ class Workers:
         try:
             yield from self._completed(work, iter(tasks))
         except BrokenProcessPool as error:
-            raise UserError("a worker was killed, perhaps for memory: run again to go on, with --workers 1") from error
+            raise UserError(f"a worker was killed, perhaps for memory: run again to go on, {self.fewer}") from error
         except OSError as error:
             raise UserError(f"the bank cannot be written ({error}): make room and run again to go on") from error
 
@@ -46,7 +48,7 @@ class Workers:
         under_way: set[Future[list[tuple[Task, Result | UserError]]]] = set()
         while True:
             with _interrupts_held():
-                while len(under_way) < BATCHES_EACH * self.count and (batch := list(islice(tasks, BATCH))):
+                while len(under_way) < BATCHES_EACH * self.count and (batch := list(islice(tasks, self.batch))):
                     under_way.add(self.pool.submit(_done_batch, work, batch))
             if not under_way:
                 return
@@ -56,12 +58,12 @@ class Workers:
 
 
 @contextmanager
-def working(count: int) -> Iterator[Workers]:
+def working(count: int, batch: int = BATCH, fewer: str = "with --workers 1") -> Iterator[Workers]:
     """So many workers; each starts with the first work there is for it."""
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
     with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
         try:
-            yield Workers(pool, count)
+            yield Workers(pool, count, batch, fewer)
         finally:
             pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, what waits would be done for nothing
 

@@ -43,9 +43,10 @@ class Levels:
         self, score: Score, samples: torch.Tensor, clips: tuple[torch.Tensor, torch.Tensor], first: torch.Tensor
     ) -> torch.Tensor:
         """The peaks (batch, 1) of the windows that promise most; 1 for silence."""
-        begins = (self.begin[clip] for clip in clips)
+        voice_clip, burst_clip = clips
         on_disk = score._replace(
-            voices=score.voices._replace(begin=next(begins)), bursts=score.bursts._replace(begin=next(begins))
+            voices=score.voices._replace(begin=self.begin[voice_clip]),
+            bursts=score.bursts._replace(begin=self.begin[burst_clip]),
         )
         promise = promised(self.envelope, BLOCK, on_disk, first)
         loudest = first.gather(1, promise.topk(min(MOST_WINDOWS, first.shape[1]), dim=1).indices)

@@ -43,7 +43,7 @@ def open_plan(bank: Bank, recipe: FoldRecipe, folder: Path) -> Plan:
     """The plan of a bank and fold recipe, from its folder below `folder`, where it is written the first time."""
     content = bank.digest.encode() + TypeAdapter(FoldRecipe).dump_json(recipe)
     asked = hashlib.sha256(content).hexdigest()[:16]
-    classes = tuple(sorted(bank.index.loc[bank.index["kind"] == "stem", "label"].unique()))
+    classes = bank.classes
     place = folder / f"{bank.corpus}-{recipe.count}folds-{asked}"
     folds = open_folds(place / "folds.csv", bank.index, recipe.count, recipe.seed)
     names = bank.index["clip"].to_numpy(str)

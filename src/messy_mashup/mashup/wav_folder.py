@@ -44,14 +44,14 @@ class Draft:
     def arrangements(self) -> Arrangements:
         """What the mashups are made of."""
         index = self.bank.index
-        pool = Pool.of(index, self.bank.sample_rate_hz, self._classes, self.recipe.parts)
+        pool = Pool.of(index, self.bank.sample_rate_hz, self.bank.classes, self.recipe.parts)
         return draw(pool, self.recipe, (self.seed, TRAINING, 0), 0, self.count)
 
     def table(self, mashups: Arrangements) -> pd.DataFrame:
         """A row a mashup: id, filename, and the columns of arrangement_table."""
         ids = [f"mashup{number:05d}" for number in range(self.count)]
         names = pd.DataFrame({"id": ids, "filename": [f"{id_}.wav" for id_ in ids]})
-        columns = to_table(mashups, self.bank.index["clip"].to_numpy(str), self._classes)
+        columns = to_table(mashups, self.bank.index["clip"].to_numpy(str), self.bank.classes)
         return pd.concat([names, columns], axis=1)
 
     def settings(self) -> dict[str, Any]:
@@ -64,11 +64,6 @@ class Draft:
             "sample_rate_hz": self.sample_rate_hz,
             "stretch": self.stretch,
         } | {f"mashup.{name}": value for name, value in recipe.items()}
-
-    @property
-    def _classes(self) -> tuple[str, ...]:
-        stems = self.bank.index["kind"] == "stem"
-        return tuple(sorted(self.bank.index.loc[stems, "label"].unique()))
 
 
 def write_mashups(draft: Draft, folder: Path) -> int:

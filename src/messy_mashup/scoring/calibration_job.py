@@ -55,7 +55,7 @@ class Job:
     @property
     def pool(self) -> Pool:
         """All songs and noises of the bank."""
-        return Pool.of(self.bank.index, self.bank.sample_rate_hz, classes(self.bank), self.recipe.parts)
+        return Pool.of(self.bank.index, self.bank.sample_rate_hz, self.bank.classes, self.recipe.parts)
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,6 @@ class Comparison:
     test: pd.DataFrame
     simulated: pd.DataFrame
     likeness: Likeness
-
-
-def classes(bank: Bank) -> tuple[str, ...]:
-    """The labels of a bank's songs."""
-    return tuple(sorted(bank.index.loc[bank.index["kind"] == "stem", "label"].unique()))
 
 
 def fit(job: Job) -> Calibration:
@@ -132,7 +127,7 @@ def _simulated(job: Job, recipe: MashupRecipe, count: int, title: str) -> tuple[
     with tqdm(total=count, desc=title, unit=" mashups") as bar:
         for fold in range(SONG_FOLDS):
             of_fold = folds.split(job.bank.index, fold)[1]
-            pool = Pool.of(of_fold, job.bank.sample_rate_hz, classes(job.bank), recipe.parts)
+            pool = Pool.of(of_fold, job.bank.sample_rate_hz, job.bank.classes, recipe.parts)
             mashups = draw(pool, recipe, (job.seed, PROBES, 2 + fold), 0, int((numbers == fold).sum()))
             for row in range(len(mashups)):
                 log_mels.append(player.whole_log_mel(mashups[row : row + 1], recipe.burst_level))

@@ -1,12 +1,11 @@
 """What is found in mashups, be they the test's or simulated: which bursts and voices of the bank lie in them."""
 
-import multiprocessing
+import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from messy_mashup.data.bank import Bank
-from messy_mashup.data.bank_workers import end_with_parent
+from messy_mashup.data.bank_workers import working
 from messy_mashup.errors import UserError
 from messy_mashup.search.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
 from messy_mashup.search.found_voices import FoundVoice, find_voices
@@ -51,20 +50,29 @@ class Evidence:
 
 def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title: str) -> Evidence:
     """Look for the bank's noise clips and stems in mashups, waves (samples,) at its rate. Seconds a mashup."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(mp_context=context, initializer=end_with_parent) as processes:
-        jobs = processes.map(partial(_bursts, bank.root), waves)
-        try:
-            looked = list(tqdm(jobs, total=len(waves), desc=f"noise in {title}", unit=" mashups"))
-        except BrokenProcessPool as error:
-            raise UserError("a process was killed, perhaps for memory: run the same command again") from error
-    music = [wave for wave, _ in looked]
-    bursts = [{"mashup": number, **row} for number, (_, rows) in enumerate(looked) for row in rows]
+    music, bursts = list(waves), []
+    tasks = [_Task(number, bank.root, wave) for number, wave in enumerate(waves)]
+    with working(os.cpu_count() or 1, batch=1, fewer="with nothing else running") as pool:
+        done = pool.results(_bursts, tasks)
+        for task, result in tqdm(done, total=len(tasks), desc=f"noise in {title}", unit=" mashups"):
+            if isinstance(result, UserError):
+                raise result
+            music[task.number], rows = result
+            bursts += [{"mashup": task.number, **row} for row in rows]
+    bursts.sort(key=lambda row: row["mashup"])
     return Evidence(
         np.array([len(wave) for wave in waves]) / bank.sample_rate_hz,
         pd.DataFrame(bursts, columns=["mashup", *_names(FoundBurst, but="gain"), *LEVELS]),
         _voices(music, VoiceCatalogue(bank, device), title),
     )
+
+
+class _Task(NamedTuple):
+    """A mashup by its number, and the folder of the bank whose noise is looked for in it."""
+
+    number: int
+    bank: Path
+    wave: np.ndarray
 
 
 @cache
@@ -74,9 +82,9 @@ def _catalogue(bank: Path) -> NoiseCatalogue:
     return NoiseCatalogue(Bank.open(bank))
 
 
-def _bursts(bank: Path, wave: np.ndarray) -> tuple[np.ndarray, list[dict[str, float]]]:
+def _bursts(task: _Task) -> tuple[np.ndarray, list[dict[str, float]]]:
     """A mashup without its bursts, and a row for each of these."""
-    catalogue = _catalogue(bank)
+    catalogue, wave = _catalogue(task.bank), task.wave
     found = find_bursts(wave, catalogue)
     if not found:
         return wave, []

@@ -2,12 +2,13 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from itertools import islice
 
 from tqdm import tqdm
+
+from messy_mashup.data.bank_workers import end_with_parent
 
 
 class Crew:
@@ -21,7 +22,7 @@ class Crew:
         if self.workers > 1:
             # Spawned, not forked: a forked child would inherit the caller's threads (torch, BLAS) half-locked.
             context = multiprocessing.get_context("spawn")
-            self.pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent)
+            self.pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=end_with_parent)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,14 +49,3 @@ def _pooled(pool: ProcessPoolExecutor, job: Callable[..., None], arguments: list
         under_way |= {pool.submit(job, *each) for each in islice(waiting, len(done))}
         for future in done:
             yield future.result()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
