@@ -11,7 +11,7 @@ import torch
 from messy_mashup.errors import UserError
 from messy_mashup.search.power_gains import power_gains
 from messy_mashup.search.steady_voices import SteadyVoice, find_steady, gains, without
-from messy_mashup.search.stretched_voices import StretchedVoice, find_stretched, voices_power
+from messy_mashup.search.stretched_voices import StretchedVoice, search_stretched, voices_power
 from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue, levels_db, one_thread
 
 LEAST_S = 1.0  # of a mashup
@@ -54,8 +54,8 @@ def find_voices(
     mashups = [torch.from_numpy(np.ascontiguousarray(wave, np.float32)).to(catalogue.device) for wave in waves]
     steady = find_steady(mashups, catalogue, offset_s)
     residuals = [without(wave, voices, catalogue) for wave, voices in zip(mashups, steady, strict=True)]
-    taken = [[voice.stem for voice in voices] for voices in steady]
-    stretched = find_stretched(residuals, taken, catalogue, offset_s)
+    free = [catalogue.apart_from([voice.stem for voice in voices]) for voices in steady]
+    stretched = [search.found for search in search_stretched(residuals, free, catalogue, offset_s)]
     return [
         _steady_found(wave, fixed, catalogue) + _stretched_found(residual, free, catalogue)
         for wave, residual, fixed, free in zip(mashups, residuals, steady, stretched, strict=True)

@@ -1,6 +1,8 @@
 """Voices that were not stretched are found in a mashup sample by sample: by correlation of whitened waves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -39,7 +41,7 @@ class SteadyVoice:
 class _Mashup:
     """A mashup at the narrow rate, and what was found in it."""
 
-    def __init__(self, wave: torch.Tensor, catalogue: VoiceCatalogue) -> None:
+    def __init__(self, wave: torch.Tensor, catalogue: VoiceCatalogue, free: np.ndarray | None = None) -> None:
         self.catalogue = catalogue
         # An FFT so long that nothing that is shifted comes in again at the other end
         self.size = narrow_size(len(wave) + int(catalogue.length.max()) + 1)
@@ -47,7 +49,8 @@ class _Mashup:
         self.heard = int(len(wave) * NARROW)
         self.wave = torch.fft.irfft(narrow_spectrum(wave, self.size), self.points)[: self.heard]
         self.found: list[SteadyVoice] = []
-        self.hopeful = np.full(len(catalogue), True)  # the stems that are still looked for
+        self.free = np.full(len(catalogue), True) if free is None else free
+        self.hopeful = self.free  # the stems that are still looked for
 
     def spectrum(self, stem: int, lag: float = 0.0) -> torch.Tensor:
         """Of the stem from `lag` samples on: by turning phases, so that a lag may lie between two samples."""
@@ -85,13 +88,19 @@ class _Mashup:
 
 @one_thread()
 def find_steady(
-    waves: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float] = ANY_OFFSET_S
+    waves: Sequence[torch.Tensor],
+    catalogue: VoiceCatalogue,
+    offset_s: tuple[float, float] = ANY_OFFSET_S,
+    free: Sequence[np.ndarray] | None = None,
 ) -> list[list[SteadyVoice]]:
     """The unstretched voices of each mashup, at most one a part and one a song, in the order they were found.
 
     offset_s: where in its stem a voice may begin; a narrow range is searched many times as fast.
+    free: (stems,) bool of each mashup, the stems that are looked for: all, where it is not given.
     """
-    mashups = [_Mashup(wave, catalogue) for wave in waves]
+    mashups = [
+        _Mashup(wave, catalogue, stems) for wave, stems in zip(waves, free or repeat(None), strict=free is not None)
+    ]
     searched = mashups
     for _ in range(PASSES):
         residuals = [mashup.residual() for mashup in searched]
@@ -100,7 +109,7 @@ def find_steady(
         hopeful = [mashup.hopeful for mashup in searched]
         peaks, lags = correlations(whitened, hopeful, catalogue, offset_s)
         for mashup, peak in zip(searched, peaks, strict=True):
-            mashup.hopeful = peak >= np.quantile(peak, 1 - HOPEFUL)
+            mashup.hopeful = mashup.free & (peak >= np.quantile(peak, 1 - HOPEFUL))
         rows = zip(searched, whitened, divisors, peaks, lags, strict=True)
         searched = [mashup for mashup, *found in rows if _accepted(mashup, *found)]
         if not searched:

@@ -1,6 +1,6 @@
 """The stems of a bank as they are searched for in mashups: their levels in narrow bands, and their whitened spectra."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -71,6 +71,10 @@ class VoiceCatalogue:
     def wave(self, stem: int) -> torch.Tensor:
         """The stem in that place of the catalogue: float32 (samples,)."""
         return torch.from_numpy(self.bank.wave(self.clip[stem])).to(self.device)
+
+    def apart_from(self, stems: Sequence[int]) -> np.ndarray:
+        """Which stems are of other parts and other songs than these: (stems,) bool."""
+        return ~np.isin(self.part, self.part[list(stems)]) & ~np.isin(self.song, self.song[list(stems)])
 
     def rows(self, stems: np.ndarray, rate: float, hop: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Where the patterns of stems at a rate lie, a frame for every `hop` of a mashup's: (stems, frames), silent
