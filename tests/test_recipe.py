@@ -1,5 +1,6 @@
 """Recipes as values: JSON and back, overrides, and what is refused."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,16 @@ import torch
 
 from messy_mashup import models, recipes
 from messy_mashup.errors import UserError
-from messy_mashup.recipe import CNNRecipe, MashupRecipe, Recipe, from_json, override, to_json
+from messy_mashup.recipe import (
+    CNNRecipe,
+    MashupRecipe,
+    Recipe,
+    ScoringRecipe,
+    from_json,
+    override,
+    override_scoring,
+    to_json,
+)
 from messy_mashup.training.learner import Learner
 from messy_mashup.training.parallel import Ranks
 
@@ -46,6 +56,9 @@ def test_settings_are_put_in_with_their_types():
         ("train.class_weights=(1,-1)", "class_weights"),
         ("backbone.widths=(8,8)", "widths"),
         ("backbone.name=vgg", "'ast', 'resnet34', 'cnn'"),
+        ("scoring.pooled=median", "'logits', 'probabilities' or 'majority'"),
+        ("scoring.overlap=1", "less than 1"),
+        ("scoring.chunks=0", "greater than or equal to 1"),
     ],
 )
 def test_a_wrong_setting_is_named(setting, words):
@@ -60,6 +73,31 @@ def test_a_damaged_recipe_file_is_named(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match=r"recipe\.json"):
             from_json(path)
+
+
+def test_a_recipe_from_before_scoring_was_a_field_is_the_same_recipe(tmp_path):
+    """Its card equals that of the same recipe now, or a member that was begun then could not go on."""
+    recipe = Recipe(name="a")
+    assert "scoring" not in json.loads(to_json(recipe))
+    path = tmp_path / "recipe.json"
+    path.write_text(to_json(recipe))
+    assert from_json(path).scoring == ScoringRecipe(windows="overlapping", overlap=0.5, pooled="logits")
+    changed = replace(recipe, scoring=ScoringRecipe(pooled="majority"))
+    path.write_text(to_json(changed))
+    assert from_json(path) == changed
+
+
+def test_of_a_trained_member_the_scoring_alone_can_be_set():
+    scoring = ScoringRecipe(chunks=7)
+    settings = ["scoring.pooled=majority", "scoring.windows=random"]
+    assert override_scoring(scoring, settings) == ScoringRecipe("random", chunks=7, pooled="majority")
+    assert override_scoring(scoring, []) == scoring
+    for setting in ("train.lr=1", "pooled=majority", "scorings.pooled=majority", "chunks"):
+        with pytest.raises(UserError, match=r"only its scoring .*scoring\.pooled"):
+            override_scoring(scoring, [setting])
+    for setting, words in (("scoring.pool=majority", "no such field"), ("scoring.pooled=most", "'majority'")):
+        with pytest.raises(UserError, match=words):
+            override_scoring(scoring, [setting])
 
 
 def test_recipes_are_frozen_and_checked_when_replaced():

@@ -12,7 +12,7 @@ from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.features.augment import mixup, random_equaliser, spec_augment
 from messy_mashup.mashup.validation import open_plan
-from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, TrainRecipe
+from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe, TrainRecipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.metrics import macro_f1
 from messy_mashup.training import run_folder
@@ -23,6 +23,7 @@ from messy_mashup.training.parallel import Ranks
 from messy_mashup.training.run_folder import load_weights, save_weights
 from messy_mashup.training.schedule import SHARE, learning_rate, parameter_groups
 from messy_mashup.training.stop import Stop
+from messy_mashup.training.trained import load_member
 
 CPU = torch.device("cpu")
 
@@ -60,6 +61,17 @@ def member_of(bank, folder, recipe=RECIPE, fold=0) -> Member:
 def trained(recipe: Recipe, **settings) -> Recipe:
     """The recipe with other settings of training."""
     return replace(recipe, train=replace(recipe.train, **settings))
+
+
+def test_held_out_mashups_and_a_loaded_member_are_scored_as_the_recipe_says(bank, tmp_path):
+    recipe = replace(RECIPE, scoring=ScoringRecipe(windows="random", chunks=5, pooled="majority"))
+    plain, asked = member_of(bank, tmp_path), member_of(bank, tmp_path, recipe)
+    told = asked.held_out().logits
+    np.testing.assert_allclose(np.exp(told).sum(axis=1), 1, rtol=1e-5)
+    assert not np.allclose(told, plain.held_out().logits)
+    for card, scoring in ((asked.card, recipe.scoring), (plain.card, ScoringRecipe())):
+        save_weights(tmp_path / "saved" / run_folder.WEIGHTS, plain.model.state_dict(), card)
+        assert load_member(tmp_path / "saved", CPU).scoring == scoring
 
 
 def test_a_member_learns_what_tells_genres_apart(bank, tmp_path):

@@ -159,6 +159,17 @@ class TrainRecipe:
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
+class ScoringRecipe:
+    """How a whole clip becomes one prediction: which windows of it are heard, and how their logits are pooled."""
+
+    windows: Literal["overlapping", "random"] = "overlapping"
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5  # least share of a window that the next one hears again
+    chunks: Count = 20  # windows of a clip where they are random
+    pooled: Literal["logits", "probabilities", "majority"] = "logits"  # see pooling.py
+    seed: Natural = 0  # of random windows
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class FoldRecipe:
     """How the corpus is cut, and what its validation mashups are: shared by all recipes that are to be blended."""
 
@@ -170,7 +181,7 @@ class FoldRecipe:
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class Recipe:
-    """One system: corpus, mashups, backbone and training."""
+    """One system: corpus, mashups, backbone, training and scoring."""
 
     name: str
     corpus: str = "messy_mashup"
@@ -178,12 +189,15 @@ class Recipe:
     backbone: Backbone = ResNet34Recipe()
     augment: AugmentRecipe = AugmentRecipe()
     train: TrainRecipe = TrainRecipe()
+    scoring: ScoringRecipe = ScoringRecipe()
     folds: FoldRecipe = FoldRecipe()
 
 
 def to_json(recipe: Recipe) -> str:
     """The recipe as JSON that `from_json` reads back to an equal value."""
-    return TypeAdapter(Recipe).dump_json(recipe, indent=2).decode() + "\n"
+    # Members from before scoring was a field are scored by its defaults: these go on, and are blended, with new ones.
+    left_out = {"scoring"} if recipe.scoring == ScoringRecipe() else None
+    return TypeAdapter(Recipe).dump_json(recipe, indent=2, exclude=left_out).decode() + "\n"
 
 
 def from_json(path: Path) -> Recipe:
@@ -205,6 +219,15 @@ def override(recipe: Recipe, settings: list[str]) -> Recipe:
         return TypeAdapter(Recipe).validate_python(fields)
     except ValidationError as error:
         raise UserError(f"--set {_first(error)}") from error
+
+
+def override_scoring(scoring: ScoringRecipe, settings: list[str]) -> ScoringRecipe:
+    """What settings such as `scoring.pooled=majority` make of a trained member's scoring; all others are refused."""
+    for setting in settings:
+        if setting.partition("=")[0].partition(".")[0] != "scoring":
+            fields = ", ".join(f"scoring.{field.name}" for field in dataclasses.fields(ScoringRecipe))
+            raise UserError(f"--set {setting}: of a trained member only its scoring can be set: {fields}")
+    return override(Recipe(name="trained", scoring=scoring), settings).scoring
 
 
 def _put(fields: dict[str, Any], setting: str) -> None:

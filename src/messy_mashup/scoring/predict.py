@@ -1,8 +1,9 @@
-"""Whole clips become logits: overlapping windows that cover every frame, the mean of their logits."""
+"""Whole clips become logits: those of their windows, pooled as the recipe's scoring says."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,14 @@ from messy_mashup.data.audio import read_mono
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import padding_value, wave_log_mel
+from messy_mashup.recipe import ScoringRecipe
 from messy_mashup.scoring.metrics import softmax
+from messy_mashup.scoring.pooling import Opinion, pool, window_starts
 
 WINDOWS_AT_ONCE = 64
+
+# Logits (members, clips, classes) to log-probabilities (clips, classes)
+Combine = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -28,24 +34,23 @@ class Listener:
     classes: tuple[str, ...]
     device: torch.device
     dtype: torch.dtype = torch.float32  # of the forward pass; the log-mels are float32
+    scoring: ScoringRecipe = field(default_factory=ScoringRecipe)
 
     def logits(self, log_mels: Iterable[torch.Tensor]) -> np.ndarray:
         """Logits (clips, classes) float32 of whole clips' log-mels (frames, mels) of any lengths."""
+        rows = [opinion.logits for opinion in self.opinions(log_mels)]
+        return np.array(rows, np.float32).reshape(-1, len(self.classes))
+
+    def opinions(self, log_mels: Iterable[torch.Tensor]) -> Iterator[Opinion]:
+        """What is made of each clip, in order; nothing is kept of a clip that is done."""
         self.model.eval()
-        sums, counts = [], []
-        for clip, logits in self._window_logits(log_mels):
-            if clip == len(sums):
-                sums.append(np.zeros(len(self.classes), np.float64))
-                counts.append(0)
-            sums[clip] += logits
-            counts[clip] += 1
-        means = [total / count for total, count in zip(sums, counts, strict=True)]
-        return np.array(means, np.float32).reshape(-1, len(self.classes))
+        for _, heard in groupby(self._window_logits(log_mels), key=itemgetter(0)):
+            yield pool(np.stack([logits for _, logits in heard]), self.scoring.pooled)
 
     def _window_logits(self, log_mels: Iterable[torch.Tensor]) -> Iterator[tuple[int, np.ndarray]]:
         waiting: list[tuple[int, torch.Tensor]] = []
         for clip, log_mel in enumerate(log_mels):
-            waiting += [(clip, window) for window in overlapping_windows(log_mel, self.frames, self.spec)]
+            waiting += [(clip, window) for window in windows_of(log_mel, self.frames, self.spec, self.scoring)]
             while len(waiting) >= WINDOWS_AT_ONCE:
                 yield from self._forward(waiting[:WINDOWS_AT_ONCE])
                 waiting = waiting[WINDOWS_AT_ONCE:]
@@ -60,17 +65,11 @@ class Listener:
         return zip(clips, logits.float().cpu().numpy(), strict=True)
 
 
-def overlapping_windows(log_mel: torch.Tensor, frames: int, spec: FrameSpec) -> list[torch.Tensor]:
-    """Windows (frames, mels) of a clip's log-mel that overlap by half or more; the last ends where the clip ends.
-
-    A clip shorter than a window is one window, filled with the padding value.
-    """
-    last_start = len(log_mel) - frames
-    if last_start <= 0:
-        return [torch.nn.functional.pad(log_mel, (0, 0, 0, -last_start), value=padding_value(spec))]
-    count = 1 + math.ceil(last_start / max(1, frames // 2))
-    starts = np.linspace(0, last_start, count).round().astype(int)
-    return [log_mel[start : start + frames] for start in starts]
+def windows_of(log_mel: torch.Tensor, frames: int, spec: FrameSpec, scoring: ScoringRecipe) -> list[torch.Tensor]:
+    """The windows (frames, mels) of a clip's log-mel; a clip shorter than one is filled with the padding value."""
+    missing = max(0, frames - len(log_mel))
+    padded = torch.nn.functional.pad(log_mel, (0, 0, 0, missing), value=padding_value(spec))
+    return [padded[start : start + frames] for start in window_starts(len(log_mel), frames, scoring)]
 
 
 def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
@@ -84,9 +83,11 @@ def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
     return wave_log_mel(torch.from_numpy(wave / peak), spec)
 
 
-def classify(listeners: Sequence[Listener], files: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray | UserError]]:
-    """Every file's probabilities (classes,), the mean over the listeners, or the sentence that says what is wrong
-    with it. A file is decoded once for each front-end.
+def classify(
+    listeners: Sequence[Listener], files: Iterable[Path], combine: Combine
+) -> Iterator[tuple[Path, np.ndarray | UserError]]:
+    """Every file's probabilities (classes,), combined from the listeners' logits, or the sentence that says what is
+    wrong with it. A file is decoded once for each front-end.
     """
     for file in files:
         try:
@@ -94,5 +95,8 @@ def classify(listeners: Sequence[Listener], files: Iterable[Path]) -> Iterator[t
         except UserError as error:
             yield file, error
             continue
-        logits = [listener.logits([log_mels[listener.spec]])[0] for listener in listeners]
-        yield file, softmax(np.array(logits)).mean(axis=0)
+        logits = np.stack([listener.logits([log_mels[listener.spec]]) for listener in listeners])
+        if not np.isfinite(logits).all():
+            yield file, UserError(f"{file}: the model gave no finite logits; train its members again")
+            continue
+        yield file, softmax(combine(logits))[0]

@@ -40,7 +40,8 @@ def load_member(folder: Path, device: torch.device) -> Listener:
         raise UserError(f"{path} does not fit its recipe: {error}") from error
     spec = models.frame_spec(backbone)
     frames, classes = spec.frames_in(backbone.heard_s), tuple(card["classes"])
-    return Listener(model.to(device), spec, frames, classes, device, prediction_dtype(recipe.train, device))
+    dtype = prediction_dtype(recipe.train, device)
+    return Listener(model.to(device), spec, frames, classes, device, dtype, recipe.scoring)
 
 
 @dataclass(frozen=True)
