@@ -15,6 +15,7 @@ from messy_mashup import paths
 from messy_mashup.errors import UserError, run_script
 
 RECIPE = "messy_mashup_resnet34_demo"
+SCORES = ["public", "private", "known_songs", "new_songs"]
 
 
 def main() -> None:
@@ -51,16 +52,21 @@ def main() -> None:
 
 
 def _figures(runs: Path, entries: Path, hidden: Path) -> dict[str, float]:
-    """Score the newest entry as a leaderboard would, and put the scores into the ledger."""
-    from messy_mashup.competition import ledger
+    """Score the entries as a leaderboard would, draw them, and give the newest one's scores."""
+    from messy_mashup.competition import ledger, score_pictures
     from messy_mashup.competition.entry import LEDGER
-    from messy_mashup.competition.leaderboard import scores
+    from messy_mashup.competition.leaderboard import score_ledger
     from messy_mashup.scoring.ensemble import load_blend
 
-    entry = entries / ledger.read(entries / LEDGER)["file"].iloc[-1]
-    scored = scores(entry, hidden)
-    ledger.set_scores(entries / LEDGER, entry.name, scored["public"], scored["private"])
-    return {"oof_macro_f1": load_blend(runs).oof_macro_f1, **scored}
+    print("\nThe demo's own leaderboard", flush=True)
+    board = score_ledger(entries / LEDGER, hidden)
+    print(board.text)
+    for sentence in [*board.unscored, *score_pictures.draw_all(ledger.read(entries / LEDGER), entries)]:
+        print(sentence)
+    newest = board.table.iloc[-1]
+    if newest.isna()[SCORES].any():
+        raise UserError(f"{newest['file']} could not be scored; remove {entries} and run the demo again")
+    return {"oof_macro_f1": load_blend(runs).oof_macro_f1, **{name: float(newest[name]) for name in SCORES}}
 
 
 def _draw(data: Path, runs: Path) -> None:

@@ -50,6 +50,7 @@ def test_it_leaves_pictures_to_look_at(demo):
     left = [
         "demo_spectrograms.png",
         "blends/demo.confusion.png",
+        "submissions/cv_against_leaderboard.png",
         "messy_mashup_resnet34_demo/fold0/learning_curves.png",
     ]
     for name in left:
