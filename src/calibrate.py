@@ -15,7 +15,7 @@ from pathlib import Path
 from messy_mashup import paths
 from messy_mashup.errors import run_script
 
-FAMILY = "messy_mashup_cnn"
+FAMILY = "messy_mashup_resnet34"
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ Every clip is scored whole: overlapping windows, the mean over windows and membe
 
 import argparse
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,17 +31,19 @@ def main() -> None:
     folders = [runs / member for member in blend.members]
     check_weights(folders, blend.weights)
     if options.files:
-        _own_files(options, folders)
+        _own_files(options, folders, blend)
     elif options.out:
         raise UserError("--out is for files of your own: name them, or leave it out to label the test mashups")
     else:
-        _test_set(options, folders, blend)
+        _test_set(options, runs, folders, blend)
 
 
-def _test_set(options: argparse.Namespace, folders: list[Path], blend: "Blend") -> None:
+def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blend: "Blend") -> None:
     from messy_mashup.competition.entry import write_entry
     from messy_mashup.data import corpora
-    from messy_mashup.scoring.ensemble import average
+    from messy_mashup.scoring.blending import EQUAL
+    from messy_mashup.scoring.ensemble import combine
+    from messy_mashup.scoring.match_folder import found_in_test, with_matches
     from messy_mashup.training.device import best_device
     from messy_mashup.training.run_folder import WEIGHTS, read_card
     from messy_mashup.training.trained import TestClips, score_test
@@ -51,9 +55,14 @@ def _test_set(options: argparse.Namespace, folders: list[Path], blend: "Blend") 
     data = paths.find_data(corpus.looks_like, named)
     _refuse_hours(folders)
     test = TestClips.of(data, corpus.test_clips(data))
-    scored = average([score_test(folder, test, best_device()) for folder in folders])
+    scored = combine([score_test(folder, test, best_device()) for folder in folders], blend)
+    ways = [f"blended by {blend.method}"] if blend.method != EQUAL else []
+    if blend.matcher:
+        scored = with_matches(scored, found_in_test(blend.matcher, runs, test.digest))
+        ways.append("with stems found in the test mashups")
+    note = f"{options.note} [{'; '.join(ways)}]".lstrip() if ways else options.note
     names = [recipe["name"] for recipe in recipes]
-    path = write_entry(scored, blend, names, data, options.submissions, paths.REPOSITORY, options.note)
+    path = write_entry(scored, blend, names, data, options.submissions, paths.REPOSITORY, note)
     print(f"{len(test.id)} mashups of {data} by {len(folders)} members: {path}")
 
 
@@ -70,20 +79,26 @@ def _refuse_hours(folders: list[Path]) -> None:
         )
 
 
-def _own_files(options: argparse.Namespace, folders: list[Path]) -> None:
+def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend") -> None:
     import pandas as pd
     from tqdm import tqdm
 
     from messy_mashup.data.audio import audio_named
     from messy_mashup.files import write_whole
+    from messy_mashup.recipe import override_scoring
+    from messy_mashup.scoring.ensemble import combine_members
     from messy_mashup.scoring.predict import classify
     from messy_mashup.training.device import best_device
     from messy_mashup.training.trained import load_member
 
     files = audio_named(options.files)
-    listeners = [load_member(folder, best_device()) for folder in folders]
+    if blend.matcher:
+        print("What match.py found is of the test mashups: files of your own are heard by the trained members alone")
+    members = [load_member(folder, best_device()) for folder in folders]
+    listeners = [replace(one, scoring=override_scoring(one.scoring, options.set)) for one in members]
     classes, rows, broken = listeners[0].classes, [], []
-    for file, result in tqdm(classify(listeners, files), total=len(files), unit=" files", disable=len(files) == 1):
+    results = classify(listeners, files, partial(combine_members, blend=blend))
+    for file, result in tqdm(results, total=len(files), unit=" files", disable=len(files) == 1):
         if isinstance(result, UserError):
             broken.append(str(result))
             continue
@@ -106,12 +121,17 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="audio; none: the test mashups")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the files' genres and probabilities there")
+    set_help = "how the files are scored, such as scoring.pooled=majority (default: as the members were trained with)"
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=set_help)
     parser.add_argument("--blend", help="name of a blend (default: the one in use)")
     parser.add_argument("--data", type=Path, help="folder of the data set (default: the one the blend was trained on)")
     parser.add_argument("--runs", type=Path, help="folder of all runs (default: the one that holds a blend)")
     parser.add_argument("--submissions", type=Path, default=paths.submissions(), help="default: submissions/")
     parser.add_argument("--note", default="", help="what to remember about this entry, for the ledger")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.set and not options.files:
+        raise UserError("--set is for files of your own: the test mashups are scored as the held-out ones were")
+    return options
 
 
 if __name__ == "__main__":

@@ -170,6 +170,24 @@ def test_own_files_get_a_genre_each(house, tmp_path, capfd):
         assert f"{file}: " in told.out
 
 
+def test_own_files_are_scored_as_they_are_asked_to_be(house, tmp_path, capfd):
+    wave = np.random.default_rng(1).normal(0, 0.1, 200_000) * np.linspace(0, 1, 200_000)
+    soundfile.write(tmp_path / "a.wav", wave.clip(-1, 1), 44_100)
+    majority = ("--set", "scoring.pooled=majority", "--set", "scoring.windows=random")
+    asked = {"plain": (), "majority": majority, "seeded": (*majority, "--set", "scoring.seed=1")}
+    for name, words in {**asked, "again": majority}.items():
+        assert house.infer(tmp_path / "a.wav", "--out", tmp_path / f"{name}.csv", *words) == 0
+    told = {name: (tmp_path / f"{name}.csv").read_text() for name in (*asked, "again")}
+    assert told["majority"] == told["again"]
+    assert len({told[name] for name in asked}) == 3
+    assert len({text.splitlines()[0] for text in told.values()}) == 1
+    for setting, words in (("scoring.pool=x", "no such field"), ("train.lr=1", "only its scoring can be set")):
+        assert house.infer(tmp_path / "a.wav", "--set", setting) == 2
+        assert words in capfd.readouterr().err
+    assert house.infer("--set", "scoring.pooled=majority") == 2
+    assert "--set is for files of your own" in capfd.readouterr().err
+
+
 def test_a_file_that_cannot_be_classified_is_named_and_no_shorter_csv_is_written(house, tmp_path, capfd):
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(1).normal(0, 0.1, 30_000).clip(-1, 1), 44_100)
     (tmp_path / "text.wav").write_text("no audio")

@@ -1,21 +1,26 @@
-"""Members become a blend: the mean of their probabilities. What made the logits is never asked.
+"""Members become a blend: the members of a run are averaged, the runs combined by the blend's rule.
 
-A blend is a JSON file that names its members' folders; `blend.json` beside the runs points to the one in use.
+What made the logits is never asked. A blend is a JSON file that names its members' folders; `blend.json` beside the
+runs points to the one in use.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+from scipy.special import logsumexp
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import check_name, write_whole
 from messy_mashup.paths import BLEND_POINTER
 from messy_mashup.scoring import metrics
+from messy_mashup.scoring.blending import Rule, tempered
+from messy_mashup.scoring.match_folder import Matcher
 from messy_mashup.scoring.metrics import FoldSpread
 from messy_mashup.scoring.predictions import Predictions
 
@@ -24,7 +29,7 @@ BLENDS = "blends"
 
 @dataclass(frozen=True)
 class Blend:
-    """The members whose probabilities are averaged, and how their blend did on held-out songs."""
+    """The members that are blended, how, and how their blend did on held-out songs."""
 
     name: str
     members: tuple[str, ...]  # folders below `runs`
@@ -32,6 +37,24 @@ class Blend:
     data: str  # the data set's folder when they were trained
     oof_macro_f1: float  # mean over the folds
     oof_spread: float | None  # standard deviation over the folds; None for one fold
+    counted_for: tuple[str, ...]  # for each member the run whose share it has part in
+    runs: tuple[str, ...]  # those that the rule combines, in its order
+    method: str
+    rule: Rule
+    matcher: Matcher | None = None  # what match.py found, where that was asked for
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What the runs of a blend predicted for the same held-out clips."""
+
+    runs: tuple[str, ...]
+    logits: np.ndarray  # (runs, clips, classes)
+    clips: Predictions  # their ids, labels and folds, with the logits of the runs' mean probability
+
+    def blended(self, logits: np.ndarray) -> Predictions:
+        """The clips with a blend's logits (clips, classes)."""
+        return replace(self.clips, logits=logits)
 
 
 def average(parts: Sequence[Predictions]) -> Predictions:
@@ -72,6 +95,44 @@ def out_of_fold(by_run: dict[str, list[Predictions]]) -> Predictions:
     return average([part for parts in runs.values() for part in parts])
 
 
+def held_out_clips(by_run: dict[str, list[Predictions]]) -> HeldOut:
+    """The runs' held-out predictions side by side; refused is what `out_of_fold` refuses."""
+    clips = out_of_fold(by_run)
+    runs = {name: parts for name, parts in by_run.items() if parts}
+    logits = []
+    for name, parts in runs.items():
+        place = pd.Index(np.concatenate([part.id for part in parts])).get_indexer(clips.id)
+        if (place < 0).any():
+            raise UserError(f"{name} lacks held-out mashups that other runs predicted: train its folds again")
+        logits.append(np.concatenate([part.logits for part in parts])[place])
+    return HeldOut(tuple(runs), np.stack(logits), clips)
+
+
+def combine_members(logits: np.ndarray, blend: Blend) -> np.ndarray:
+    """Log-probabilities (clips, classes) float32 from the logits (members, clips, classes) of the blend's members.
+
+    Temperatures were fitted on single members, so they come before the mean over a run's members.
+    """
+    if len(logits) != len(blend.members):
+        raise ValueError(f"logits of {len(logits)} members for a blend of {len(blend.members)}")
+    number = [blend.runs.index(run) for run in blend.counted_for]
+    members = tempered(logits, [blend.rule.temperatures[run] for run in number])
+    of_run = [members[np.equal(number, run)] for run in range(len(blend.runs))]
+    means = np.stack([logsumexp(each, axis=0) - np.log(len(each)) for each in of_run])
+    return blend.rule.combiner.combine(means).astype(np.float32)
+
+
+def combine(parts: Sequence[Predictions], blend: Blend) -> Predictions:
+    """The blend's predictions of clips from those of its members, in the members' order; all of the same clips."""
+    first = parts[0]
+    for part in parts:
+        if part.id.tolist() != first.id.tolist() or part.classes.tolist() != first.classes.tolist():
+            raise UserError(
+                "the members predicted other clips or classes: score the test mashups with all of them again"
+            )
+    return replace(first, logits=combine_members(np.stack([part.logits for part in parts]), blend))
+
+
 def fold_spread(held_out: Predictions) -> FoldSpread:
     """Macro F1 over the folds of a blend's held-out predictions."""
     return metrics.fold_spread(held_out.label, held_out.logits, held_out.fold)
@@ -81,7 +142,7 @@ def save_blend(blend: Blend, runs: Path) -> Path:
     """Write the blend and point to it as the one in use; its name becomes part of file names."""
     check_name(blend.name)
     path = runs / BLENDS / f"{blend.name}.json"
-    _write_json(path, vars(blend))
+    _write_json(path, asdict(blend))
     _write_json(runs / BLEND_POINTER, {"blend": blend.name})
     return path
 
@@ -90,11 +151,14 @@ def load_blend(runs: Path, name: str | None = None) -> Blend:
     """The blend of that name below `runs`, or the one in use."""
     pointer = runs / BLEND_POINTER
     path = runs / BLENDS / f"{name or _read_json(pointer)['blend']}.json"
-    fields = _read_json(path)
     try:
-        return Blend(**fields | {"members": tuple(fields["members"]), "weights": tuple(fields["weights"])})
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{path} is not a blend of this version ({error}): run blend.py again") from error
+        return TypeAdapter(Blend).validate_python(_read_json(path))
+    except ValidationError as error:
+        told = error.errors()[0]
+        place = ".".join(map(str, told["loc"]))
+        raise UserError(
+            f"{path} is not a blend of this version ({place}: {told['msg']}): run blend.py again"
+        ) from error
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -65,6 +65,24 @@ def blendable(folders: list[Path]) -> list[dict[str, Any]]:
     return cards
 
 
+def counted_for(folders: list[Path], cards: list[dict[str, Any]]) -> list[str]:
+    """For every member the run in whose share of a blend it has part: its own where that has held-out predictions.
+
+    A run of all songs alone joins one of the same recipe but for the seed; of several the one of fewest members so far.
+    """
+    seedless = {folder.parent.name: _seedless(card) for folder, card in zip(folders, cards, strict=True)}
+    scored = list(dict.fromkeys(folder.parent.name for folder in folders if (folder / OOF).exists()))
+    counts = {run: sum(folder.parent.name == run for folder in folders) for run in scored}
+    joined = []
+    for folder in folders:
+        run = folder.parent.name
+        if run not in counts:
+            run = min((other for other in scored if seedless[other] == seedless[run]), key=counts.__getitem__)
+            counts[run] += 1
+        joined.append(run)
+    return joined
+
+
 def held_out_by_run(folders: list[Path]) -> dict[str, list[Predictions]]:
     """The held-out predictions of members, by the name of their run."""
     by_run: dict[str, list[Predictions]] = {}

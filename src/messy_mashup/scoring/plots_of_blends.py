@@ -1,0 +1,46 @@
+"""Pictures of blends: score against number of runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.ticker import MaxNLocator
+
+from messy_mashup.files import write_whole
+from messy_mashup.scoring.blend_study import OfNumber
+from messy_mashup.scoring.plots import Drawing
+
+
+def numbers_picture(numbers: Sequence[OfNumber], path: Path, title: str) -> None:
+    """Draw the score against the number of runs to a PNG."""
+    with write_whole(path) as temporary:
+        draw_numbers(numbers, title).write_png(temporary)
+
+
+def draw_numbers(numbers: Sequence[OfNumber], title: str) -> Drawing:
+    """The mean over sets of so many runs within their range, and the sets that were chosen greedily."""
+    if not numbers:
+        raise ValueError("score against number of runs needs at least one number")
+    figure = Drawing(figsize=(8.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    runs, last = [each.runs for each in numbers], numbers[-1]
+    low, high = [each.low for each in numbers], [each.high for each in numbers]
+    axes.fill_between(runs, low, high, color="tab:blue", alpha=0.15, linewidth=0, label="worst to best of these sets")
+    axes.plot(
+        runs,
+        [each.mean for each in numbers],
+        "o-",
+        color="tab:blue",
+        label=f"mean over sets of runs (all: {last.mean:.3f})",
+    )
+    greedy = [each.greedy for each in numbers]
+    axes.plot(runs, greedy, "s--", color="tab:orange", markersize=5, label="added one by one, chosen on other folds")
+    axes.set(
+        title=title,
+        xlabel="runs in the blend, at equal weights",
+        ylabel="macro F1, held out",
+        xlim=(0.5, last.runs + 0.5),
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure
