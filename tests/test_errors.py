@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from messy_mashup.scoring.errors import confused_pairs, worst
+from messy_mashup.scoring.errors import confused_pairs, worst, worst_of_pairs
 from messy_mashup.scoring.predictions import Predictions
 
 GENRES = np.array(["blues", "jazz", "rock"])
@@ -39,6 +39,14 @@ def test_pairs_are_counted_in_both_directions():
     table = confused_pairs(one)
     assert table.to_numpy().tolist() == [["blues", "jazz", 2, 1, 3], ["jazz", "rock", 1, 0, 1]]
     assert table.columns.tolist() == ["one", "other", "one_as_other", "other_as_one", "together"]
+
+
+def test_each_pair_has_its_surest_mistakes_of_both_directions():
+    logits = np.eye(3)[[1, 1, 0, 2, 2, 0, 1]] * np.array([[2, 4, 3, 5, 1, 1, 1]]).T
+    one = held_out(logits, np.array([0, 0, 1, 1, 2, 0, 1]))
+    tables = worst_of_pairs(one, confused_pairs(one), 2)
+    assert [table["id"].tolist() for table in tables] == [["clip1", "clip2"], ["clip3"]]
+    assert worst_of_pairs(one, confused_pairs(one).head(1), 5)[0]["id"].tolist() == ["clip1", "clip2", "clip0"]
 
 
 def test_no_mistake_is_an_empty_table():

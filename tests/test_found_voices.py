@@ -11,8 +11,8 @@ from banks import PARTS, RATE_HZ, bank_of
 from messy_mashup.errors import UserError
 from messy_mashup.search import steady_voices, voice_catalogue
 from messy_mashup.search.found_voices import FoundVoice, find_voices
+from messy_mashup.search.pattern_likeness import search_rates
 from messy_mashup.search.power_gains import power, power_gains
-from messy_mashup.search.stretched_voices import search_rates
 from messy_mashup.search.voice_catalogue import VoiceCatalogue, levels_db
 
 SECONDS, SONGS = 5.0, 16

@@ -8,7 +8,10 @@ from sklearn.metrics import roc_auc_score
 from messy_mashup.scoring.metrics import (
     accuracy,
     bootstrap_interval,
+    brier,
     confusion,
+    f1_intervals,
+    fold_scores,
     fold_spread,
     log_loss,
     macro_f1,
@@ -55,6 +58,13 @@ def test_log_loss_is_not_clipped():
     assert log_loss(np.array([1]), np.array([[1000.0, 0.0]])) == pytest.approx(1000)
 
 
+def test_brier_by_hand():
+    """Of two classes: .2 and .2 off, then .7 and .7 off."""
+    logits = np.log([[0.8, 0.2], [0.7, 0.3]])
+    assert brier(np.array([0, 1]), logits) == pytest.approx((2 * 0.2**2 + 2 * 0.7**2) / 2)
+    assert brier(np.array([1]), np.array([[1000.0, 0.0]])) == pytest.approx(2)
+
+
 def test_softmax_of_large_logits():
     assert softmax(np.array([[1e4, 1e4]], np.float32)).tolist() == [[0.5, 0.5]]
 
@@ -82,6 +92,19 @@ def test_fold_spread_scores_each_fold_alone():
     assert std == pytest.approx(np.std(list(each.values()), ddof=1))
 
 
+def test_fold_scores_are_those_of_each_fold_s_clips():
+    labels, logits = drawn(90, 3, 0.6)
+    folds = np.arange(90) % 3 + 4
+    table = fold_scores(labels, logits, folds)
+    assert table.columns.tolist() == ["fold", "clips", "macro_f1", "accuracy", "log_loss"]
+    assert table["fold"].tolist() == [4, 5, 6]
+    assert table["clips"].tolist() == [30] * 3
+    assert table["macro_f1"].tolist() == list(fold_spread(labels, logits, folds).per_fold.values())
+    assert table["log_loss"].mean() == pytest.approx(log_loss(labels, logits)), "folds of equal size"
+    with pytest.raises(ValueError, match="each clip needs one fold"):
+        fold_scores(labels, logits, folds[:5])
+
+
 def test_one_fold_has_no_spread():
     assert fold_spread(LABELS, LOGITS, np.zeros(6, int)).std is None
 
@@ -105,6 +128,23 @@ def test_bootstrap_interval_covers_the_truth_as_often_as_it_says():
     assert 0.83 <= np.mean(hits) <= 0.96
 
 
+def test_f1_intervals_hold_each_class_s_f1_and_are_wide_where_clips_are_few():
+    labels, logits = drawn(600, 3, 0.6)
+    rare = np.concatenate([np.flatnonzero(labels < 2), np.flatnonzero(labels == 2)[:12]])
+    labels, logits = labels[rare], logits[rare]
+    low, high = f1_intervals(labels, logits, seed=0, repeats=200)
+    score = per_class(labels, logits, GENRES)["f1"].to_numpy()
+    assert (low < score).all()
+    assert (score < high).all()
+    assert (high - low).argmax() == 2
+    assert np.array_equal(f1_intervals(labels, logits, seed=0, repeats=200), [low, high])
+    of_one = bootstrap_interval(
+        lambda label, logit: per_class(label, logit, GENRES)["f1"][1], labels, logits, seed=0, repeats=50
+    )
+    assert f1_intervals(labels, logits, seed=0, repeats=50)[:, 1].tolist() == pytest.approx(of_one)
+    assert f1_intervals(LABELS, np.hstack([LOGITS, np.full((6, 1), -9)]), 0, repeats=9)[:, 3].tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("labels", "logits", "reason"),
     [
@@ -121,7 +161,7 @@ def test_bootstrap_interval_covers_the_truth_as_often_as_it_says():
         ),
     ],
 )
-@pytest.mark.parametrize("metric", [macro_f1, accuracy, log_loss, confusion])
+@pytest.mark.parametrize("metric", [macro_f1, accuracy, log_loss, brier, confusion])
 def test_what_cannot_be_scored_is_refused(metric, labels, logits, reason):
     with pytest.raises(ValueError, match=reason):
         metric(labels, logits)
@@ -171,6 +211,17 @@ def test_areas_equal_scikit_learn_s_and_tell_chance_from_knowledge():
 def test_roc_wants_clips_of_every_class(labels, reason):
     with pytest.raises(ValueError, match=reason):
         roc(np.array(labels), np.eye(3))
+
+
+def test_roc_among_the_classes_that_have_clips():
+    labels, logits = drawn(300, 3, 0.5)
+    logits = logits + np.random.default_rng(1).normal(size=logits.shape)
+    with_absent = np.hstack([logits, np.full((300, 1), -50.0)])
+    curves, whole = roc(labels, with_absent, among=[0, 2]), roc(labels, logits)
+    assert curves.auc.tolist() == pytest.approx(whole.auc[[0, 2]].tolist())
+    assert curves.macro == pytest.approx(curves.auc.mean())
+    with pytest.raises(ValueError, match="class 3 has no clip"):
+        roc(labels, with_absent)
 
 
 def test_roc_of_one_class_is_refused():

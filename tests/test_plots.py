@@ -12,6 +12,7 @@ from messy_mashup.scoring.metrics import roc
 from messy_mashup.scoring.plots import (
     confusion_picture,
     draw_confusion,
+    draw_confusion_shares,
     draw_differences,
     draw_learning_curves,
     draw_predictions,
@@ -111,7 +112,21 @@ def test_confusion_shows_counts_and_shares(matrix):
     assert shares[3].sum() == 0
 
 
+def test_normalised_confusion_tells_per_cent_of_the_true_class(matrix):
+    matrix[3], matrix[4] = 0, [1] + [0] * 3 + [300] + [0] * 5
+    axes = draw_confusion_shares(matrix, GENRES, "Out of fold").axes[0]
+    assert axes.get_title() == "Out of fold (% of the true class)"
+    rows = [round(text.get_position()[1]) for text in axes.texts]
+    assert 3 not in rows, "a class without clips"
+    assert [text.get_text() for text in axes.texts if round(text.get_position()[1]) == 4] == ["100"], "not 0 %"
+    for row in (0, 9):
+        total = sum(int(text.get_text()) for text in axes.texts if round(text.get_position()[1]) == row)
+        assert total == pytest.approx(100, abs=5)
+
+
 def test_confusion_of_other_classes_is_refused(matrix):
+    with pytest.raises(ValueError, match="does not fit 9 classes"):
+        draw_confusion_shares(matrix, GENRES[:9], "")
     with pytest.raises(ValueError, match="does not fit 9 classes"):
         draw_confusion(matrix, GENRES[:9], "")
 

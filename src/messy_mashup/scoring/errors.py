@@ -30,6 +30,16 @@ def worst(held_out: Predictions, count: int) -> pd.DataFrame:
     return wrong.sort_values(["p_predicted", "id"], ascending=[False, True], ignore_index=True).head(count)
 
 
+def worst_of_pairs(held_out: Predictions, pairs: pd.DataFrame, count: int) -> list[pd.DataFrame]:
+    """Of each row of `confused_pairs`, the `count` surest mistakes in either direction: tables as of `worst`."""
+    mistakes = worst(held_out, len(held_out.id))
+    tables = []
+    for one, other in zip(pairs["one"], pairs["other"], strict=True):
+        both = mistakes["true"].isin([one, other]) & mistakes["predicted"].isin([one, other])
+        tables.append(mistakes[both].head(count).reset_index(drop=True))
+    return tables
+
+
 def confused_pairs(held_out: Predictions) -> pd.DataFrame:
     """Pairs of classes that were taken for each other, most often first.
 

@@ -3,7 +3,7 @@
 Every function raises ValueError with a sentence where shapes disagree, a logit is not finite or there is no clip.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,21 +55,33 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
     return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean())
 
 
+def brier(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Mean squared distance of the probabilities from what is true, summed over the classes: 0 to 2 (Brier 1950)."""
+    _validate(labels, logits)
+    wrong = softmax(logits)
+    wrong[np.arange(len(labels)), labels] -= 1
+    return float(np.square(wrong).sum(axis=1).mean())
+
+
 def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Counts (classes, classes): rows are the true classes, columns the predicted."""
     _validate(labels, logits)
     return confusion_matrix(labels, logits.argmax(axis=1), labels=range(logits.shape[1]))
 
 
-def roc(labels: np.ndarray, logits: np.ndarray) -> Roc:
-    """Curve and area of every class against the rest, by its probability; ValueError where a class has no clip."""
+def roc(labels: np.ndarray, logits: np.ndarray, among: Sequence[int] | None = None) -> Roc:
+    """Curve and area of every class, or of those `among` the classes, against the rest, by its probability.
+
+    ValueError where such a class has no clip.
+    """
     _validate(labels, logits)
-    absent = np.setdiff1d(np.arange(logits.shape[1]), labels)
+    numbers = np.arange(logits.shape[1]) if among is None else np.asarray(among, int)
+    absent = np.setdiff1d(numbers, labels)
     if absent.size or len(np.unique(labels)) < 2:
         lack = f"class {absent[0]} has no clip" if absent.size else "there is one class only"
         raise ValueError(f"a ROC curve needs clips of the class and of others: {lack}")
     probability = softmax(logits)
-    points = [roc_curve(labels == number, probability[:, number])[:2] for number in range(logits.shape[1])]
+    points = [roc_curve(labels == number, probability[:, number])[:2] for number in numbers]
     areas = np.array([auc(*curve) for curve in points])
     return Roc(points, areas, float(areas.mean()))
 
@@ -96,18 +108,42 @@ def fold_spread(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> Fo
     return FoldSpread(float(np.mean(scores)), std, per_fold)
 
 
+def fold_scores(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
+    """A row a fold: fold, clips, macro_f1, accuracy, log_loss; `folds` is (clips,)."""
+    _validate(labels, logits)
+    if folds.shape != labels.shape:
+        raise ValueError(f"folds have shape {folds.shape}, labels {labels.shape}: each clip needs one fold")
+    rows = []
+    for fold in np.unique(folds):
+        of_fold = labels[folds == fold], logits[folds == fold]
+        scores = {metric.__name__: metric(*of_fold) for metric in (macro_f1, accuracy, log_loss)}
+        rows.append({"fold": int(fold), "clips": len(of_fold[0]), **scores})
+    return pd.DataFrame(rows)
+
+
 def bootstrap_interval(
     metric: Metric, labels: np.ndarray, logits: np.ndarray, seed: int, repeats: int = 1000, level: float = 0.95
 ) -> tuple[float, float]:
     """The percentile interval of a metric over `repeats` draws of the clips with replacement."""
     _validate(labels, logits)
-    if repeats < 1 or not 0 < level < 1:
-        raise ValueError(f"a bootstrap needs repeats >= 1 and 0 < level < 1, not {repeats} and {level}")
-    generator = np.random.default_rng(seed)
-    draws = (generator.integers(len(labels), size=len(labels)) for _ in range(repeats))
-    scores = [metric(labels[drawn], logits[drawn]) for drawn in draws]
+    scores = [metric(labels[drawn], logits[drawn]) for drawn in _draws(len(labels), seed, repeats, level)]
     low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def f1_intervals(
+    labels: np.ndarray, logits: np.ndarray, seed: int, repeats: int = 1000, level: float = 0.95
+) -> np.ndarray:
+    """The percentile interval of each class's F1 over draws of the clips: (2, classes), low above high."""
+    _validate(labels, logits)
+    classes = logits.shape[1]
+    cell = labels * classes + logits.argmax(axis=1)  # of the confusion matrix
+    drawn = _draws(len(labels), seed, repeats, level)
+    matrices = np.array([np.bincount(cell[clips], minlength=classes**2) for clips in drawn])
+    matrices = matrices.reshape(-1, classes, classes)
+    found = np.diagonal(matrices, axis1=1, axis2=2)
+    scores = 2 * found / np.maximum(matrices.sum(axis=1) + matrices.sum(axis=2), 1)  # faster than scikit-learn by far
+    return np.quantile(scores, [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
 def paired_difference(
@@ -129,6 +165,14 @@ def paired_difference(
     draws = [(generator.integers(runs, size=runs), generator.integers(clips, size=clips)) for _ in range(repeats)]
     low, high = np.quantile([difference(*draw) for draw in draws], [0.025, 0.975])
     return difference(np.arange(runs), np.arange(clips)), float(low), float(high)
+
+
+def _draws(clips: int, seed: int, repeats: int, level: float) -> Iterator[np.ndarray]:
+    """Which clips each draw of a bootstrap takes, the same for the same seed whatever the metric."""
+    if repeats < 1 or not 0 < level < 1:
+        raise ValueError(f"a bootstrap needs repeats >= 1 and 0 < level < 1, not {repeats} and {level}")
+    generator = np.random.default_rng(seed)
+    return (generator.integers(clips, size=clips) for _ in range(repeats))
 
 
 def _validate(labels: np.ndarray, logits: np.ndarray) -> None:

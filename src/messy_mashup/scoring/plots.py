@@ -60,7 +60,7 @@ def differences_picture(rows: Sequence[tuple[str, float, float, float]], path: P
 
 def draw_learning_curves(metrics: pd.DataFrame) -> Drawing:
     """Two panels over epochs, the best epoch marked; the columns are CURVE_COLUMNS, val_… may be empty."""
-    curves = _numbers(metrics)
+    curves = curve_numbers(metrics)
     figure = Drawing(figsize=(11, 4.2), layout="constrained")
     losses, right = figure.subplots(1, 2)
     _curve(losses, curves, "train_loss", "training")
@@ -83,22 +83,16 @@ def draw_learning_curves(metrics: pd.DataFrame) -> Drawing:
 
 def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Drawing:
     """One square a pair of classes, with its count; empty squares stay blank."""
-    if matrix.shape != (len(classes), len(classes)):
-        raise ValueError(f"a confusion matrix of shape {matrix.shape} does not fit {len(classes)} classes")
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side_inches = 2.5 + 0.55 * len(classes)
-    figure = Drawing(figsize=(side_inches + 0.8, side_inches), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-    for row, column in np.argwhere(matrix > 0):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{matrix[row, column]}", ha="center", va="center", color=colour)
-    positions = range(len(classes))
-    axes.set_xticks(positions, classes, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(positions, classes)
-    axes.set(title=fill(title, round(TITLE_LETTERS_AN_INCH * side_inches)), xlabel="predicted", ylabel="true")
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
-    return figure
+    _refuse_other_classes(matrix, classes)
+    return _draw_squares(_shares(matrix), matrix.astype(str), classes, title)
+
+
+def draw_confusion_shares(matrix: np.ndarray, classes: Sequence[str], title: str) -> Drawing:
+    """The same counts (classes, classes), each told as a percentage of its true class; less than 0.5 % stays blank."""
+    _refuse_other_classes(matrix, classes)
+    shares = _shares(matrix)
+    percent = np.round(100 * shares).astype(int)
+    return _draw_squares(shares, percent.astype(str), classes, f"{title} (% of the true class)")
 
 
 def draw_roc(curves: Roc, classes: Sequence[str], title: str) -> Drawing:
@@ -184,13 +178,40 @@ def draw_spectrograms(panels: Sequence[tuple[str, np.ndarray]], hop_s: float) ->
     return figure
 
 
-def _numbers(metrics: pd.DataFrame) -> pd.DataFrame:
+def curve_numbers(metrics: pd.DataFrame) -> pd.DataFrame:
     """The columns of CURVE_COLUMNS as numbers, empty cells as NaN."""
     missing = [column for column in CURVE_COLUMNS if column not in metrics]
     if missing or metrics.empty:
         lack = f"no column {', '.join(missing)}" if missing else "no epoch"
         raise UserError(f"the metrics have {lack}: learning curves need {', '.join(CURVE_COLUMNS)}")
     return metrics[list(CURVE_COLUMNS)].apply(pd.to_numeric)
+
+
+def _refuse_other_classes(matrix: np.ndarray, classes: Sequence[str]) -> None:
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(f"a confusion matrix of shape {matrix.shape} does not fit {len(classes)} classes")
+
+
+def _shares(matrix: np.ndarray) -> np.ndarray:
+    """Each row as shares of the true class; a class without clips has none."""
+    return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+
+def _draw_squares(shares: np.ndarray, told: np.ndarray, classes: Sequence[str], title: str) -> Drawing:
+    """Squares coloured by share, with what is told of each; "0" is left out."""
+    side_inches = 2.5 + 0.55 * len(classes)
+    figure = Drawing(figsize=(side_inches + 0.8, side_inches), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    for row, column in np.argwhere(told != "0"):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, told[row, column], ha="center", va="center", color=colour)
+    positions = range(len(classes))
+    axes.set_xticks(positions, classes, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(positions, classes)
+    axes.set(title=fill(title, round(TITLE_LETTERS_AN_INCH * side_inches)), xlabel="predicted", ylabel="true")
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    return figure
 
 
 def _curve(axes: Axes, curves: pd.DataFrame, column: str, label: str) -> None:
