@@ -34,7 +34,10 @@ def test_the_network_reaches_its_floor_and_the_music_is_neither_easy_nor_hopeles
 def test_the_entry_is_one_that_kaggle_accepts_and_the_ledger_has_its_scores(demo):
     folder, figures = demo
     entries = folder / "runs" / "submissions"
-    row = ledger.read(entries / "scores.csv").iloc[-1]
+    rows = ledger.read(entries / "scores.csv")
+    assert len(rows) == 3
+    assert (rows[["public", "private", "oof_macro_f1"]] != "").all(axis=None)
+    row = rows.iloc[-1]
     assert (float(row["public"]), float(row["private"])) == pytest.approx(
         (figures["public"], figures["private"]), abs=1e-4
     )
@@ -50,6 +53,7 @@ def test_it_leaves_pictures_to_look_at(demo):
     left = [
         "demo_spectrograms.png",
         "blends/demo.confusion.png",
+        "blends/demo.members.png",
         "submissions/cv_against_leaderboard.png",
         "messy_mashup_resnet34_demo/fold0/learning_curves.png",
     ]

@@ -59,8 +59,8 @@ def test_the_variant_goes_by_the_length_of_the_songs(seconds, suffix):
 
 
 def test_a_family_without_that_variant_is_refused():
-    with pytest.raises(UserError, match="no recipe messy_mashup_cnn_demo"):
-        recipes.suited("messy_mashup_cnn", 8.0)
+    with pytest.raises(UserError, match="no recipe messy_mashup_ast_patchout_demo"):
+        recipes.suited("messy_mashup_ast_patchout", 8.0)
 
 
 def test_trained_runs_are_those_of_the_recipe_and_its_seeds_attached_ones_too(kernel):

@@ -75,6 +75,7 @@ class AST(Backbone):
         frames = AST_FBANK.frames_in(recipe.heard_s)
         self.grid = Grid.over(AST_FBANK.mels, frames, recipe.stride, PATCH)
         self.patchout = recipe.patchout
+        self.stride_frames = recipe.stride[1]
         _check(recipe, frames, self.grid)
         self.audio_spectrogram_transformer = _network(recipe, frames)
         norm = nn.LayerNorm(recipe.width, eps=self.audio_spectrogram_transformer.config.layer_norm_eps)
@@ -98,6 +99,10 @@ class AST(Backbone):
         for layer in self._layers():
             tokens = layer(tokens)
         return network.layernorm(tokens[:, :SPECIAL_TOKENS]).mean(1)
+
+    def unheard_frames(self, frames: int) -> int:
+        """Those after the last patch."""
+        return (frames - PATCH) % self.stride_frames
 
     def stages(self) -> list[list[nn.Parameter]]:
         """The embeddings, the layers one by one, the last norm with the head."""

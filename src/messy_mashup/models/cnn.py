@@ -60,6 +60,16 @@ class CNN(Backbone):
         picture = last(picture).relu_()
         return picture.mean(dim=(2, 3)) + picture.amax(dim=(2, 3))
 
+    def unheard_frames(self, frames: int) -> int:
+        """Those that poolings of an odd number leave out, as far as no convolution below reaches them."""
+        sizes = [(frames + 1) // 2]  # after the first convolution, then after every pooling
+        for _ in self.blocks[:-1]:
+            sizes.append(sizes[-1] // 2)
+        heard = sizes.pop()
+        for size in reversed(sizes[1:]):
+            heard = min(size, 2 * heard + 1)
+        return max(0, frames - 2 * min(sizes[0], 2 * heard))
+
     def stages(self) -> list[list[nn.Parameter]]:
         """A stage a convolution with its normalisation; then the head."""
         return [*(list(block.parameters()) for block in self.blocks), list(self.head.parameters())]

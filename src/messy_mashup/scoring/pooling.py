@@ -2,8 +2,8 @@
 
 Windows are placed over frames, so they cover every sample of which the front-end makes a frame. librosa's frames take
 in every sample of a clip (where a hop is no longer than half a window); Kaldi's begin with the clip and leave out what
-comes after the last whole one, less than a hop: at most 159 samples for AST, a hundredth of a second. What a
-network makes of a window is its own: AST's patches do not reach the last 6 of the 1022 frames of 10.24 s.
+comes after the last whole one, less than a hop: at most 159 samples for AST, a hundredth of a second. A
+network that does not reach the end of its window, as AST's patches do not, says so by `unheard_frames`.
 """
 
 import math

@@ -35,6 +35,7 @@ class Listener:
     device: torch.device
     dtype: torch.dtype = torch.float32  # of the forward pass; the log-mels are float32
     scoring: ScoringRecipe = field(default_factory=ScoringRecipe)
+    unheard: int = 0  # frames at a window's end that the model makes nothing of
 
     def logits(self, log_mels: Iterable[torch.Tensor]) -> np.ndarray:
         """Logits (clips, classes) float32 of whole clips' log-mels (frames, mels) of any lengths."""
@@ -50,7 +51,8 @@ class Listener:
     def _window_logits(self, log_mels: Iterable[torch.Tensor]) -> Iterator[tuple[int, np.ndarray]]:
         waiting: list[tuple[int, torch.Tensor]] = []
         for clip, log_mel in enumerate(log_mels):
-            waiting += [(clip, window) for window in windows_of(log_mel, self.frames, self.spec, self.scoring)]
+            heard = windows_of(log_mel, self.frames, self.spec, self.scoring, self.unheard)
+            waiting += [(clip, window) for window in heard]
             while len(waiting) >= WINDOWS_AT_ONCE:
                 yield from self._forward(waiting[:WINDOWS_AT_ONCE])
                 waiting = waiting[WINDOWS_AT_ONCE:]
@@ -65,11 +67,16 @@ class Listener:
         return zip(clips, logits.float().cpu().numpy(), strict=True)
 
 
-def windows_of(log_mel: torch.Tensor, frames: int, spec: FrameSpec, scoring: ScoringRecipe) -> list[torch.Tensor]:
-    """The windows (frames, mels) of a clip's log-mel; a clip shorter than one is filled with the padding value."""
-    missing = max(0, frames - len(log_mel))
+def windows_of(
+    log_mel: torch.Tensor, frames: int, spec: FrameSpec, scoring: ScoringRecipe, unheard: int = 0
+) -> list[torch.Tensor]:
+    """The windows (frames, mels) of a clip's log-mel; a clip shorter than one is filled with the padding value.
+
+    unheard: so many frames at a window's end are heard by no model, so the clip's own end is laid before them.
+    """
+    missing = max(unheard, frames - len(log_mel))
     padded = torch.nn.functional.pad(log_mel, (0, 0, 0, missing), value=padding_value(spec))
-    return [padded[start : start + frames] for start in window_starts(len(log_mel), frames, scoring)]
+    return [padded[start : start + frames] for start in window_starts(len(log_mel) + unheard, frames, scoring)]
 
 
 def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:

@@ -142,9 +142,16 @@ class Member:
         ids, mashups = self.plan.mashups(self.fold)
         burst_level = self.recipe.folds.validation.burst_level
         clips = (self.player.whole_log_mel(mashups[row : row + 1], burst_level) for row in range(len(mashups)))
-        dtype = prediction_dtype(self.recipe.train, self.device)
-        heard_by = (self.learner.best_known, self.spec, self.frames, self.plan.classes, self.device, dtype)
-        listener = Listener(*heard_by, self.recipe.scoring)
+        listener = Listener(
+            self.learner.best_known,
+            self.spec,
+            self.frames,
+            self.plan.classes,
+            self.device,
+            prediction_dtype(self.recipe.train, self.device),
+            self.recipe.scoring,
+            self.model.unheard_frames(self.frames),
+        )
         fold = np.full(len(ids), self.fold)
         return Predictions(
             ids, np.array(self.plan.classes), listener.logits(clips), fold, mashups.label, self.plan.digest

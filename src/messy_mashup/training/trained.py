@@ -41,7 +41,8 @@ def load_member(folder: Path, device: torch.device) -> Listener:
     spec = models.frame_spec(backbone)
     frames, classes = spec.frames_in(backbone.heard_s), tuple(card["classes"])
     dtype = prediction_dtype(recipe.train, device)
-    return Listener(model.to(device), spec, frames, classes, device, dtype, recipe.scoring)
+    unheard = model.unheard_frames(frames)
+    return Listener(model.to(device), spec, frames, classes, device, dtype, recipe.scoring, unheard)
 
 
 @dataclass(frozen=True)
