@@ -1,8 +1,7 @@
 """Voices are looked for in mashups that are mixed here as the host mixes them, so that the truth is known."""
 
-from dataclasses import dataclass
+from functools import partial
 
-import librosa
 import numpy as np
 import pytest
 import torch
@@ -14,38 +13,12 @@ from messy_mashup.search.found_voices import FoundVoice, find_voices
 from messy_mashup.search.pattern_likeness import search_rates
 from messy_mashup.search.power_gains import power, power_gains
 from messy_mashup.search.voice_catalogue import VoiceCatalogue, levels_db
+from mixed_voices import Mixed, stem
+from mixed_voices import mixed as mixed_at
 
-SECONDS, SONGS = 5.0, 16
+SONGS = 16
 SILENT = "rock.00015/vocals"
-REGISTER_HZ = {"drums": (150, 6000), "vocals": (250, 3000), "bass": (60, 400), "other": (200, 4000)}
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """What a voice of a mashup is made of."""
-
-    song: int
-    part: str
-    rate: float = 1.0
-    gain: float = 1.0
-    offset_s: float = 0.0
-
-
-def stem(part: str, seed: int, seconds: float = SECONDS) -> np.ndarray:
-    """Notes of three partials at random times; a drum's are noise."""
-    generator = np.random.default_rng([seed, PARTS.index(part)])
-    wave = np.zeros(round(seconds * RATE_HZ))
-    for begin in np.sort(generator.integers(0, len(wave) - 1000, round(4 * seconds))):
-        size = min(len(wave) - begin, round(generator.uniform(0.1, 0.5) * RATE_HZ))
-        time_s = np.arange(size) / RATE_HZ
-        hertz = np.exp(generator.uniform(*np.log(REGISTER_HZ[part])))
-        note = sum(np.sin(2 * np.pi * k * hertz * time_s + generator.uniform(0, 6)) / k for k in (1, 2, 3))
-        if part == "drums":
-            note = generator.normal(0, 1, size) * np.exp(-generator.uniform(5, 30) * time_s)
-        wave[begin : begin + size] += note * np.exp(-4 * time_s) * generator.uniform(0.3, 1)
-    return (0.3 * wave / np.abs(wave).max()).astype(np.float32)
-
-
+mixed = partial(mixed_at, vocoder_hz=RATE_HZ)
 STEMS = {f"rock.{song:05d}/{part}": stem(part, song) for song in range(SONGS) for part in PARTS}
 STEMS[SILENT] = np.zeros_like(STEMS[SILENT])
 
@@ -53,22 +26,6 @@ STEMS[SILENT] = np.zeros_like(STEMS[SILENT])
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory):
     return VoiceCatalogue(bank_of(tmp_path_factory.mktemp("bank"), STEMS))
-
-
-def mixed(voices: list[Mixed], seconds: float = 4.0) -> np.ndarray:
-    """Voices as the host mixes them, with noise in the middle, at peak 1."""
-    mashup = np.zeros(round(seconds * RATE_HZ), np.float32)
-    for voice in voices:
-        wave = STEMS.get(f"rock.{voice.song:05d}/{voice.part}", stem(voice.part, voice.song))
-        wave = wave[round(max(0, voice.offset_s) * RATE_HZ) :]
-        if voice.rate != 1:
-            wave = librosa.effects.time_stretch(wave, rate=voice.rate)
-        late = round(max(0, -voice.offset_s) * RATE_HZ)
-        heard = wave[: len(mashup) - late]
-        mashup[late : late + len(heard)] += voice.gain * heard
-    noise = np.random.default_rng(0).normal(0, 0.03, RATE_HZ)
-    mashup[RATE_HZ : 2 * RATE_HZ] += noise.astype(np.float32)
-    return mashup / np.abs(mashup).max()
 
 
 def found_of(voices: list[FoundVoice], catalogue: VoiceCatalogue) -> dict[str, FoundVoice]:

@@ -31,7 +31,7 @@ from messy_mashup.recipe import MashupRecipe
 from messy_mashup.scoring.predict import file_log_mel
 from messy_mashup.search.evidence import Evidence, gather
 from messy_mashup.search.evidence_folder import kept
-from messy_mashup.search.found_voices import LEAST_S
+from messy_mashup.search.voice_catalogue import LEAST_S
 
 SPEC = librosa_log_mel(mels=96, hop=160, fft=1024)
 HOST_HZ = 22_050  # of the test mashups' files: probes take the same way

@@ -71,9 +71,11 @@ class Outcome:
 
 def run(job: Job) -> Outcome:
     """Search the test mashups and the probes, and calibrate. What was searched by an earlier call is not again."""
-    sure_of = {"files": {path.name: file_digest(path).hex() for path in job.files}}
+    if job.probes < 1:
+        raise UserError("without probes of known songs nothing tells how sure a find is: give some with --probes")
     tested = [Heard(name, file) for name, file in zip(job.id.tolist(), job.files, strict=True)]
-    test = find_all(tested, job.bank, job.folder / FOUND / "test", sure_of, job.way, "the test")
+    card = {"files": [[heard.id, file_digest(heard.file).hex()] for heard in tested]}
+    test = find_all(tested, job.bank, job.folder / FOUND / "test", card, job.way, "the test")
     held_out = _probed(job, _validation(job), "held_out", "mashups of other songs")
     known = _probed(job, _sampled(_validation(job), job.probes, job.seed), "known", "mashups of known songs")
     sureness = _sureness([known, held_out])
@@ -120,15 +122,15 @@ def _sampled(probes: list[_Probe], count: int, seed: int) -> list[_Probe]:
 
 
 def _probed(job: Job, probes: list[_Probe], name: str, title: str) -> Probes:
-    card = {"plan": job.plan.digest, "ids": [probe.heard.id for probe in probes]}
+    ids = [probe.heard.id for probe in probes]
+    card = {"plan": job.plan.digest, "burst_level": job.burst_level, "ids": ids}
     matches = find_all([probe.heard for probe in probes], job.bank, job.folder / FOUND / name, card, job.way, title)
-    truth = pd.DataFrame(
-        [{"id": probe.heard.id, "fold": probe.fold, **row} for probe in probes for row in probe.voices]
-    )
+    voices = [{"id": probe.heard.id, "fold": probe.fold, **row} for probe in probes for row in probe.voices]
+    truth = pd.DataFrame(voices).drop_duplicates(["id", "song", "part"])  # an echo is the same stem once more
     pairs = pd.MultiIndex.from_frame(truth[["id", "song"]])
     right = pd.MultiIndex.from_frame(matches[["id", "song"]]).isin(pairs)
     fold = matches["id"].map(truth.drop_duplicates("id").set_index("id")["fold"])
-    return Probes(np.array(card["ids"]), truth, matches.assign(right=right, fold=fold.astype(int)))
+    return Probes(np.array(ids), truth, matches.assign(right=right, fold=fold.astype(int)))
 
 
 def _sureness(probes: Sequence[Probes], without_fold: int | None = None) -> Sureness:

@@ -30,7 +30,7 @@ class Sureness:
 
     @classmethod
     def of(cls, significance: np.ndarray, right: np.ndarray, mashups: int) -> "Sureness":
-        """Fitted to looked-at stems (stems,) of so many probes; UserError where these are too few to tell."""
+        """Fitted to looked-at stems (stems,) of so many probes; UserError where these cannot tell."""
         if min(right.sum(), (~right).sum()) < FEWEST:
             raise UserError(
                 f"the probes hold {right.sum()} stems that are there and {(~right).sum()} that are not: too few to "
@@ -39,7 +39,12 @@ class Sureness:
         from sklearn.linear_model import LogisticRegression
 
         fitted = LogisticRegression().fit(_feature(significance)[:, None], right)
-        return cls(float(fitted.intercept_[0]), float(fitted.coef_[0, 0]), 1 - 1 / (mashups + 2))
+        intercept, slope = float(fitted.intercept_[0]), float(fitted.coef_[0, 0])
+        if slope <= 0:
+            raise UserError(
+                "in the probes, stems that are there are no more significant than others: give more with --probes"
+            )
+        return cls(intercept, slope, 1 - 1 / (mashups + 2))
 
     def probability(self, significance: np.ndarray) -> np.ndarray:
         """Of stems with these significances: (stems,)."""

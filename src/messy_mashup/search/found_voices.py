@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from messy_mashup.errors import UserError
 from messy_mashup.search.power_gains import power_gains
 from messy_mashup.search.steady_voices import SteadyVoice, find_steady, gains, without
 from messy_mashup.search.stretched_voices import StretchedVoice, search_stretched, voices_power
 from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue, levels_db, one_thread
-
-LEAST_S = 1.0  # of a mashup
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,9 @@ def find_voices(
     offset_s: where in its stem a voice may begin; find_steady tells it. A narrow range finds more, and faster.
     Many mashups at once are faster than one after the other. A voice that is not in the bank is not found.
     """
-    for number, wave in enumerate(waves):
-        if len(wave) < LEAST_S * catalogue.bank.sample_rate_hz:
-            raise UserError(f"mashup {number} is shorter than {LEAST_S:g} s: voices cannot be told in it, leave it out")
     if not waves:
         return []
-    mashups = [torch.from_numpy(np.ascontiguousarray(wave, np.float32)).to(catalogue.device) for wave in waves]
+    mashups = catalogue.heard(waves)
     steady = find_steady(mashups, catalogue, offset_s)
     residuals = [without(wave, voices, catalogue) for wave, voices in zip(mashups, steady, strict=True)]
     free = [catalogue.apart_from([voice.stem for voice in voices]) for voices in steady]

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from messy_mashup.errors import UserError
 from messy_mashup.search.steady_voices import SteadyVoice, find_steady, without
 from messy_mashup.search.stretched_voices import StretchedVoice, by_wave, search_stretched
 from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue, one_thread
 from messy_mashup.search.wave_check import check_wave
-
-LEAST_S = 1.0  # of a mashup
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,9 @@ def find_matches(
 
     barred: the songs that are not looked for in each mashup. UserError where one is shorter than LEAST_S.
     """
-    for number, wave in enumerate(waves):
-        if len(wave) < LEAST_S * catalogue.bank.sample_rate_hz:
-            raise UserError(f"mashup {number} is shorter than {LEAST_S:g} s: stems cannot be told in it, leave it out")
     if not waves:
         return []
-    mashups = [torch.from_numpy(np.ascontiguousarray(wave, np.float32)).to(catalogue.device) for wave in waves]
+    mashups = catalogue.heard(waves)
     free = [~np.isin(catalogue.song, songs) for songs in barred or [()] * len(waves)]
     steady = find_steady(mashups, catalogue, offset_s, free)
     residuals = [without(wave, voices, catalogue) for wave, voices in zip(mashups, steady, strict=True)]

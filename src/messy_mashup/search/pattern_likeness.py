@@ -20,20 +20,21 @@ LEAST_ENERGY = 0.5  # of what a stem has on average in a mashup's length
 FEW_LAGS = 12  # for which no transform is needed
 CHANCE = 16  # mixtures of the bank's own stems, which tell how alike a stem is to what it is not in
 CHANCE_VOICES = 4  # in each
+LENGTH_STEP = 1.1
 FINE = 6  # rates between two of the search's, when a voice has been found
 
 
 def best_likeness(
-    patterns: list[torch.Tensor], catalogue: VoiceCatalogue, offset_s: tuple[float, float]
+    patterns: list[torch.Tensor], length_s: float, catalogue: VoiceCatalogue, offset_s: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best correlation of each mashup's pattern with each stem over rates and offsets, and the rate it has there:
-    (mashups, stems) each.
+    (mashups, stems) each. length_s: which the rates are fine enough for.
     """
     stems = np.arange(len(catalogue))
     heard = _Heard.of([frames[::HOP] for frames in patterns])
     best = np.full((len(patterns), len(stems)), -1.0)
     rates = np.ones_like(best)
-    for rate in search_rates(max(map(len, patterns)) * FRAME_S):
+    for rate in search_rates(length_s):
         for start in range(0, len(stems), STEMS_AT_ONCE):
             some = slice(start, start + STEMS_AT_ONCE)
             height, _ = _correlations(heard, stems[some], rate, HOP, catalogue, offset_s)
@@ -60,14 +61,20 @@ def refined(
     return float(fine[best]), float(lags[best][0, 0] * FRAME_S * fine[best])
 
 
-def usual_likeness(samples: int, catalogue: VoiceCatalogue, offset_s: tuple[float, float]) -> np.ndarray:
-    """How alike each stem is to mixtures of about so many samples that it is not in, measured once: (stems,)."""
-    seconds = max(1, round(samples / catalogue.bank.sample_rate_hz))
-    if (seconds, offset_s) not in catalogue.usual_likeness:
-        chance = _chance(seconds * catalogue.bank.sample_rate_hz, catalogue)
-        likeness, _ = best_likeness(chance, catalogue, offset_s)
-        catalogue.usual_likeness[seconds, offset_s] = np.median(likeness, axis=0)
-    return catalogue.usual_likeness[seconds, offset_s]
+def length_class_s(length_s: float) -> float:
+    """The length by which a mashup is searched: its own, rounded up to one of few, so that it does not depend on the
+    mashups that it is searched with.
+    """
+    return float(LENGTH_STEP ** np.ceil(np.log(length_s) / np.log(LENGTH_STEP)))
+
+
+def usual_likeness(length_s: float, catalogue: VoiceCatalogue, offset_s: tuple[float, float]) -> np.ndarray:
+    """How alike each stem is to mixtures of such a length that it is not in, measured once: (stems,)."""
+    if (length_s, offset_s) not in catalogue.usual_likeness:
+        chance = _chance(round(length_s * catalogue.bank.sample_rate_hz), catalogue)
+        likeness, _ = best_likeness(chance, length_s, catalogue, offset_s)
+        catalogue.usual_likeness[length_s, offset_s] = np.median(likeness, axis=0)
+    return catalogue.usual_likeness[length_s, offset_s]
 
 
 def _chance(samples: int, catalogue: VoiceCatalogue) -> list[torch.Tensor]:

@@ -2,13 +2,14 @@
 away from the pattern, which uncovers quieter voices.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
-from messy_mashup.search.pattern_likeness import best_likeness, refined, usual_likeness
+from messy_mashup.search.pattern_likeness import best_likeness, length_class_s, refined, usual_likeness
 from messy_mashup.search.power_gains import fitted, power
 from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, FRAME_S, VoiceCatalogue, levels_db, pattern
 from messy_mashup.search.wave_check import WaveCheck, check_wave
@@ -89,11 +90,10 @@ def by_pattern(search: Search, found: Round) -> StretchedVoice | None:
 
 def by_wave(search: Search, found: Round) -> StretchedVoice | None:
     """Of the stems that stand out, the first whose wave is in the mashup."""
-    for stem in np.argsort(-found.height)[:CHECKED].tolist():
+    new = [stem for stem in np.argsort(-found.height).tolist() if stem not in search.refused]
+    for stem in new[:CHECKED]:
         if found.height[stem] < HOPEFUL:
             break
-        if stem in search.refused:
-            continue
         alike = found.voice(stem)
         check = check_wave(search.wave, stem, alike.rate, alike.offset_s, found.catalogue)
         voice = replace(alike, offset_s=check.offset_s, wave=check)
@@ -117,20 +117,32 @@ def search_stretched(
     """
     rows = zip(residuals, free, strict=True)
     searches = [Search(wave, levels_db(wave), stems.copy()) for wave, stems in rows]
-    usual = usual_likeness(max(map(len, residuals)), catalogue, offset_s)
-    searched = searches
+    rate_hz = catalogue.bank.sample_rate_hz
+    by_length = defaultdict(list)
+    for search in searches:
+        by_length[length_class_s(len(search.wave) / rate_hz)].append(search)
+    for length_s, together in by_length.items():
+        _search(together, length_s, catalogue, offset_s, rule)
+    return searches
+
+
+def _search(
+    searched: list[Search], length_s: float, catalogue: VoiceCatalogue, offset_s: tuple[float, float], rule: Rule
+) -> None:
+    """Look for one voice after the other in mashups of one class of lengths."""
+    usual = usual_likeness(length_s, catalogue, offset_s)
     for _ in range(ROUNDS):
         searched = [search for search in searched if search.free.any()]
         if not searched:
             break
         patterns = [search.unexplained(catalogue) for search in searched]
-        likeness, rates = best_likeness(patterns, catalogue, offset_s)
-        heights = [
-            _heights(row, search.free, catalogue.part) for row, search in zip(likeness - usual, searched, strict=True)
+        likeness, rates = best_likeness(patterns, length_s, catalogue, offset_s)
+        found = zip(searched, patterns, likeness - usual, rates, strict=True)
+        rounds = [
+            (search, Round(heard, _heights(row, search.free, catalogue.part), rate, catalogue, offset_s))
+            for search, heard, row, rate in found
         ]
-        rounds = [Round(*row, catalogue, offset_s) for row in zip(patterns, heights, rates, strict=True)]
-        searched = [search for search, found in zip(searched, rounds, strict=True) if _taken(search, found, rule)]
-    return searches
+        searched = [search for search, looked in rounds if _taken(search, looked, rule)]
 
 
 def _taken(search: Search, found: Round, rule: Rule) -> bool:

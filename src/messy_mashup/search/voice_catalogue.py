@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import avg_pool1d, embedding, pad
 
 from messy_mashup.data.bank import Bank
+from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import librosa_log_mel
 from messy_mashup.features.logmel import wave_log_mel
 
@@ -26,6 +27,7 @@ NARROW = Fraction(2, 5)  # of the bank's rate, which is enough for the whitened 
 WHITENED_BYTES = 1_600_000_000  # of whitened stems are kept, 4000 of 30 s; where they take more they are made anew
 FRAMES_AT_ONCE = 1 << 14
 ANY_OFFSET_S = (-np.inf, np.inf)
+LEAST_S = 1.0  # of a mashup
 
 
 @contextmanager
@@ -45,7 +47,7 @@ class VoiceCatalogue:
     """The stems of a bank on one device.
 
     clip, part, song: (stems,) the clip numbers, and what stem of which song each is.
-    usual_likeness: (stems,) by the length and offsets of a search, as stretched_voices.py has measured it.
+    usual_likeness: (stems,) by the length and offsets of a search, as pattern_likeness.py has measured it.
     """
 
     @one_thread()
@@ -63,7 +65,7 @@ class VoiceCatalogue:
         self._count = np.array([len(frames) for frames in patterns], np.int64)
         self._first = np.cumsum(self._count) - self._count
         self._whitened: list[torch.Tensor] = []
-        self.usual_likeness: dict[tuple[int, tuple[float, float]], np.ndarray] = {}
+        self.usual_likeness: dict[tuple[float, tuple[float, float]], np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -71,6 +73,13 @@ class VoiceCatalogue:
     def wave(self, stem: int) -> torch.Tensor:
         """The stem in that place of the catalogue: float32 (samples,)."""
         return torch.from_numpy(self.bank.wave(self.clip[stem])).to(self.device)
+
+    def heard(self, waves: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        """Mashups (samples,) at the bank's rate, on the device; UserError where one is shorter than LEAST_S."""
+        for number, wave in enumerate(waves):
+            if len(wave) < LEAST_S * self.bank.sample_rate_hz:
+                raise UserError(f"mashup {number} is shorter than {LEAST_S:g} s, too short to search: leave it out")
+        return [torch.from_numpy(np.ascontiguousarray(wave, np.float32)).to(self.device) for wave in waves]
 
     def apart_from(self, stems: Sequence[int]) -> np.ndarray:
         """Which stems are of other parts and other songs than these: (stems,) bool."""
