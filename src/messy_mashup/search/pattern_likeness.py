@@ -20,7 +20,6 @@ LEAST_ENERGY = 0.5  # of what a stem has on average in a mashup's length
 FEW_LAGS = 12  # for which no transform is needed
 CHANCE = 16  # mixtures of the bank's own stems, which tell how alike a stem is to what it is not in
 CHANCE_VOICES = 4  # in each
-LENGTH_STEP = 1.1
 FINE = 6  # rates between two of the search's, when a voice has been found
 
 
@@ -59,13 +58,6 @@ def refined(
     heights, lags = zip(*(_correlations(whole, one, value, 1, catalogue, offset_s) for value in fine), strict=True)
     best = int(np.argmax([height[0, 0] for height in heights]))
     return float(fine[best]), float(lags[best][0, 0] * FRAME_S * fine[best])
-
-
-def length_class_s(length_s: float) -> float:
-    """The length by which a mashup is searched: its own, rounded up to one of few, so that it does not depend on the
-    mashups that it is searched with.
-    """
-    return float(LENGTH_STEP ** np.ceil(np.log(length_s) / np.log(LENGTH_STEP)))
 
 
 def usual_likeness(length_s: float, catalogue: VoiceCatalogue, offset_s: tuple[float, float]) -> np.ndarray:

@@ -2,6 +2,7 @@
 away from the pattern, which uncovers quieter voices.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from messy_mashup.search.pattern_likeness import best_likeness, length_class_s, refined, usual_likeness
+from messy_mashup.search.pattern_likeness import best_likeness, refined, usual_likeness
 from messy_mashup.search.power_gains import fitted, power
 from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, FRAME_S, VoiceCatalogue, levels_db, pattern
 from messy_mashup.search.wave_check import WaveCheck, check_wave
@@ -117,12 +118,12 @@ def search_stretched(
     """
     rows = zip(residuals, free, strict=True)
     searches = [Search(wave, levels_db(wave), stems.copy()) for wave, stems in rows]
-    rate_hz = catalogue.bank.sample_rate_hz
+    # By whole seconds, so that what is found in a mashup does not depend on those that it is searched with
     by_length = defaultdict(list)
     for search in searches:
-        by_length[length_class_s(len(search.wave) / rate_hz)].append(search)
-    for length_s, together in by_length.items():
-        _search(together, length_s, catalogue, offset_s, rule)
+        by_length[math.ceil(len(search.wave) / catalogue.bank.sample_rate_hz)].append(search)
+    for seconds, together in by_length.items():
+        _search(together, float(seconds), catalogue, offset_s, rule)
     return searches
 
 
