@@ -3,7 +3,7 @@
     python src/infer.py                              every test mashup, to submissions/<utc>_<blend>.csv
     python src/infer.py FILE_OR_FOLDER ... [--out CSV]   anyone's own wav, flac, mp3 or ogg
 
-Every clip is scored whole: overlapping windows, the mean over windows and members.
+Every clip is scored whole, by windows up to its end, and the members are combined as the blend says.
 """
 
 import argparse
