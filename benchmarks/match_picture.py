@@ -26,7 +26,8 @@ def draw(told: dict[str, pd.DataFrame], path: Path) -> None:
     for axes in panels:
         axes.set(ylim=(-0.03, 1.03), ylabel="share of the stems found")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
     with write_whole(path) as temporary:
         figure.write_png(temporary)
 

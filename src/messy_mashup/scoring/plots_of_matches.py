@@ -68,7 +68,7 @@ def draw_stems(log_mel: np.ndarray, matches: pd.DataFrame, length_s: float, titl
         end_s = match.offset_s + match.rate * length_s
         speed = "as it is" if match.steady else f"rate {match.rate:.3f}"
         told = (
-            f"{match.part} of {match.song}, {match.offset_s:.2f} to {end_s:.2f} s, {speed}, "
+            f"{match.part} of {match.song}, {_shown(match.offset_s)} to {end_s:.2f} s, {speed}, "
             f"{match.significance:.0f} deviations, {match.probability:.1%}"
         )
         found.text(0.01 * length_s, lane, told, va="center", fontsize=9)
@@ -78,7 +78,11 @@ def draw_stems(log_mel: np.ndarray, matches: pd.DataFrame, length_s: float, titl
 def lanes_told(matches: pd.DataFrame) -> Sequence[str]:
     """The found stems of a mashup, a line each."""
     return [
-        f"  {match.part:<7} {match.song}  from {match.offset_s:.2f} s, rate {match.rate:.3f}, "
+        f"  {match.part:<7} {match.song}  from {_shown(match.offset_s)} s, rate {match.rate:.3f}, "
         f"{match.significance:.1f} deviations above chance, {match.probability:.1%}"
         for match in matches.itertuples()
     ]
+
+
+def _shown(seconds: float) -> str:
+    return f"{round(seconds, 2) + 0.0:.2f}"  # not -0.00
