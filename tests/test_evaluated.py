@@ -41,7 +41,7 @@ def runs(tmp_path):
 @pytest.fixture
 def blend(runs, monkeypatch):
     """A blend of two members, the one in use."""
-    found = SimpleNamespace(name="mix", members=("cnn/fold0", "gone/fold0"))
+    found = SimpleNamespace(name="mix", members=("cnn/fold0", "gone/fold0"), matcher=None)
     monkeypatch.setattr(module, "load_blend", lambda runs, name=None: found)
     (runs / BLENDS).mkdir()
     (runs / BLENDS / "mix.json").touch()

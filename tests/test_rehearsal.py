@@ -188,7 +188,7 @@ def test_the_ledger_knows_the_file_its_members_and_the_code_that_was_packed(rehe
     assert row["sha256"] == hashlib.sha256(rehearsal.entry.read_bytes()).hexdigest()
     assert row["recipes"] == "messy_mashup_ast_demo messy_mashup_resnet34_demo"
     assert len(row["members"].split()) == 6
-    assert row["note"] == "rehearsal"
+    assert row["note"].startswith("rehearsal")  # and how its runs were blended, where that is not by equal weights
     assert 0 <= float(row["oof_macro_f1"]) <= 1
 
 
