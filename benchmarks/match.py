@@ -5,8 +5,9 @@
 Music is the demo's. A probe is 6 s of four voices, mixed as waveforms apart from the training engine: one is a stem of
 the bank, stretched by librosa's vocoder or not, so loud against the other three by RMS; these are of songs that are not
 in the bank, and half of them are stretched. All that is found beside the one is a false alarm. Probes of four unknown
-voices bound the rate of these. "0, told": voices begin where their stems do, and the search is told so. The banks share
-their probes; a larger one is searched at two levels only, because it takes long.
+voices bound the rate of these. "0, told": voices begin where their stems do, and the search is told so. All levels,
+rates, lags and banks share their probes, so their rows vary together and must not be added up; a larger bank is
+searched at two levels only, because it takes long. "checked": what the check of waves agrees on as well.
 The plain way, for comparison: waves as they are, normalised cross-correlation at every lag, the stem with the highest
 peak, if that is above all peaks of the mashups of unknown voices.
 Then seconds and multiply-adds by stage, on a sample of 30 s, extrapolated to 3,020 mashups and 4,000 stems.
@@ -29,7 +30,20 @@ from match_cost import cost_table, some_songs
 from match_picture import draw
 from match_plain import PlainCorrelation
 from match_probes import draw_probe, draw_unknown
-from match_rates import FIRST, FIXED, RANDOM, TOLD, UNKNOWN, Prepared, brief, false_alarms, rates, searched, thorough
+from match_rates import (
+    FIRST,
+    FIXED,
+    FIXED_SNR_DB,
+    RANDOM,
+    TOLD,
+    UNKNOWN,
+    Prepared,
+    brief,
+    false_alarms,
+    rates,
+    searched,
+    thorough,
+)
 from match_rates import unknown as nothing_known
 
 from messy_mashup.data import bank_build
@@ -107,7 +121,7 @@ def _found(music: Music, options: argparse.Namespace) -> dict[str, pd.DataFrame]
     told = {
         "rates": rates(ways, ["stems", "lag", "played", "snr_db"]),
         "fixed_rates": rates(fixed, ["stems", "rate"]),
-        "parts": rates(ways[ways["lag"] == RANDOM], ["stems", "played", "part"]),
+        "parts": rates(ways[(ways["lag"] == RANDOM) & (ways["snr_db"] == FIXED_SNR_DB)], ["stems", "played", "part"]),
         "false_alarms": false_alarms(nothing),
         "plain": _plain(music, few, options.probes[0]),
     }

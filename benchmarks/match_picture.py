@@ -48,25 +48,25 @@ def _plain(axes: Axes, plain: pd.DataFrame) -> None:
 
 
 def _fixed(axes: Axes, told: dict[str, pd.DataFrame]) -> None:
-    """At one level; rate 1 is the steady voice at the same level, found in another way."""
+    """At one level, in the smallest bank; rate 1 is the steady voice at the same level, found in another way."""
     fixed, rates = told["fixed_rates"], told["rates"]
     for stems, group in fixed.groupby("stems"):
         _line(axes, group["rate"], group, f"vocoded, {stems} stems", {"color": COLOURS[VOCODED], "marker": "o"})
         same = rates[(rates["stems"] == stems) & (rates["lag"] == RANDOM) & (rates["snr_db"] == FIXED_SNR_DB)]
         steady = same[same["played"] == STEADY].assign(rate=1.0)
         _line(axes, steady["rate"], steady, f"steady, {stems} stems", {"color": COLOURS[STEADY], "marker": "o"})
-    axes.set(title=f"By rate, at {FIXED_SNR_DB:g} dB, anywhere", xlabel="rate")
+    axes.set(title=f"By rate, at {FIXED_SNR_DB:g} dB, anywhere, {fixed['stems'].min()} stems", xlabel="rate")
 
 
 def _parts(axes: Axes, parts: pd.DataFrame) -> None:
-    """Over all levels."""
+    """At one level, in the smallest bank."""
     names = list(dict.fromkeys(parts["part"]))
     groups = list(parts[parts["stems"] == parts["stems"].min()].groupby("played", sort=False))
     for place, (played, group) in enumerate(groups):
         at = [names.index(part) + 0.15 * (2 * place - 1) for part in group["part"]]
         _line(axes, at, group, played, {"color": COLOURS[played], "marker": "o", "linestyle": ""})
     axes.set_xticks(range(len(names)), names)
-    axes.set(title=f"By part, {parts['stems'].min()} stems, anywhere, all levels together")
+    axes.set(title=f"By part, at {FIXED_SNR_DB:g} dB, anywhere, {parts['stems'].min()} stems")
 
 
 def _line(axes: Axes, at: pd.Series | list[float], group: pd.DataFrame, label: str, style: dict[str, str]) -> None:

@@ -22,7 +22,7 @@ def draw_significance(groups: dict[str, np.ndarray], sureness: Sureness, agrees:
         label = f"{name} ({len(significance)})"
         counted.hist(shown, bins=edges, histtype="stepfilled", alpha=0.5, label=label)
     counted.set(ylabel="stems", title="Stems that were looked at closely, by how far their waves are above chance")
-    counted.legend(loc="upper left")
+    counted.legend(loc="upper center")
     sure.plot(edges, sureness.probability(edges), color="black")
     sure.set(xscale="log", ylim=(-0.03, 1.03), ylabel="probability\nthat it is there")
     sure.set_xlabel("significance: deviations above the same stem at other times (all below .1 are drawn there)")
