@@ -6,8 +6,7 @@ import pandas as pd
 from match_rates import FIXED_SNR_DB, RANDOM, STEADY, TOLD, VOCODED
 from matplotlib.axes import Axes
 
-from messy_mashup.files import write_whole
-from messy_mashup.scoring.plots import Drawing
+from messy_mashup.scoring.plots import Drawing, write_png
 
 COLOURS = {VOCODED: "tab:orange", STEADY: "tab:blue"}
 TITLES = {RANDOM: "Voices begin anywhere", TOLD: "They begin with their stems, and the search is told"}
@@ -28,8 +27,7 @@ def draw(told: dict[str, pd.DataFrame], path: Path) -> None:
         axes.grid(alpha=0.3)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
-    with write_whole(path) as temporary:
-        figure.write_png(temporary)
+    write_png(figure, path)
 
 
 def _levels(axes: Axes, rates: pd.DataFrame, lag: str) -> None:

@@ -11,8 +11,7 @@ import pytest
 import soundfile
 
 from messy_mashup.scoring import page
-from messy_mashup.scoring.plots import Drawing
-from messy_mashup.scoring.plots_of_scores import write_png
+from messy_mashup.scoring.plots import Drawing, write_png
 
 
 def png_of(tmp_path, width, height):

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from messy_mashup.errors import UserError
-from messy_mashup.scoring.plots_of_scores import draw_class_scores, draw_reliability, draw_run_curves, write_png
+from messy_mashup.scoring.plots import write_png
+from messy_mashup.scoring.plots_of_scores import draw_class_scores, draw_reliability, draw_run_curves
 from messy_mashup.scoring.reliability import ece, reliability
 
 

@@ -2,35 +2,23 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from banks import bank_of, songs
 from messy_mashup.errors import UserError
-from messy_mashup.mashup.validation import open_plan
 from messy_mashup.notebooks import results
-from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, to_json
+from messy_mashup.recipe import Recipe, TrainRecipe, to_json
 from messy_mashup.training.run_folder import METRICS, OOF, STATE, TEST, WEIGHTS, save_weights
 
-MASHUP = MashupRecipe(length_s=(0.3, 0.5), burst_s=(0.1, 0.2))
-RECIPE = Recipe("small", mashup=MASHUP, folds=FoldRecipe(count=2, validation_per_song=1, validation=MASHUP))
-NOISES = {f"1-{number}-A-{number}": np.full(4000, 0.1, np.float32) for number in range(4)}
+RECIPE = json.loads(to_json(Recipe("small", train=TrainRecipe(epochs=2))))
 
 
 @pytest.fixture
-def bank(tmp_path):
-    return bank_of(tmp_path / "bank", songs(("jazz", "pop"), 8, 0.6) | NOISES)
-
-
-@pytest.fixture
-def member(bank, tmp_path):
+def member(tmp_path):
     """A member of fold 0 with one of two epochs done."""
     folder = tmp_path / "runs" / "small" / "fold0"
     folder.mkdir(parents=True)
-    plan = open_plan(bank, RECIPE.folds, tmp_path / "runs" / "folds")
-    recipe = json.loads(to_json(RECIPE)) | {"train": json.loads(to_json(RECIPE))["train"] | {"epochs": 2}}
-    save_weights(folder / WEIGHTS, {}, {"recipe": recipe, "fold": 0, "plan": plan.digest, "bank": bank.digest})
+    save_weights(folder / WEIGHTS, {}, {"recipe": RECIPE, "fold": 0, "plan": "plan", "bank": "bank"})
     columns = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_macro_f1", "val_accuracy"]
     pd.DataFrame([[1, 0.1, 2.0, 0.3, 1.9, 0.25, 0.5]], columns=columns).to_csv(folder / METRICS, index=False)
     return folder

@@ -8,6 +8,7 @@ import numpy as np
 
 from messy_mashup.data.bank import SAMPLE_RATE_HZ, Bank
 from messy_mashup.data.survey import noise_name
+from messy_mashup.data.vocoder import HOST_HZ
 from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.clip_waves import ClipWaves
 from messy_mashup.mashup.filters import ORDER
@@ -43,6 +44,16 @@ def render(
         if cutoff_hz > 0:
             mix = _filtered(mix, kind, cutoff_hz, sample_rate_hz)
     return mix.astype(np.float32)
+
+
+def as_of_a_host(bank: Bank, mashups: Arrangements, row: int, burst_level: BurstLevel) -> np.ndarray:
+    """The mashup as a host's test file is heard: made at the host's sample rate with its vocoder, then (samples,)
+    float32 at the bank's rate.
+    """
+    import soxr
+
+    wave = render(bank, mashups, row, burst_level, HOST_HZ, "librosa")
+    return soxr.resample(wave, HOST_HZ, bank.sample_rate_hz, quality="HQ")
 
 
 def burst_spans(bank: Bank, mashups: Arrangements, row: int) -> list[tuple[str, float, float]]:

@@ -1,4 +1,4 @@
-"""What training has left so far, as tables and curves, and what it was validated on: for notebooks."""
+"""What training has left so far, as tables and curves: for the notebooks that train and evaluate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 from messy_mashup.errors import UserError
 from messy_mashup.scoring.plots import draw_learning_curves
 from messy_mashup.training.run_folder import METRICS, STATE, TEST, WEIGHTS, is_complete
-from messy_mashup.training.validation_waves import Validation
 
-__all__ = ["Validation", "learning_curves", "members"]
 SCORES = ["val_macro_f1", "val_accuracy"]
 
 

@@ -25,7 +25,7 @@ from messy_mashup.files import file_digest
 from messy_mashup.mashup.arrangement import Arrangements, draw
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
-from messy_mashup.mashup.render import render
+from messy_mashup.mashup.render import as_of_a_host
 from messy_mashup.purposes import PROBES
 from messy_mashup.recipe import MashupRecipe
 from messy_mashup.scoring.predict import file_log_mel
@@ -34,7 +34,6 @@ from messy_mashup.search.evidence_folder import kept
 from messy_mashup.search.voice_catalogue import LEAST_S
 
 SPEC = librosa_log_mel(mels=96, hop=160, fft=1024)
-HOST_HZ = 22_050  # of the test mashups' files: probes take the same way
 SONG_FOLDS = 2  # of the adversary
 MOST_COMPARED = 200  # mashups a side
 
@@ -110,12 +109,9 @@ def _sampled(files: Sequence[Path], count: int, seed: int) -> list[Path]:
 
 def _probed(job: Job, recipe: MashupRecipe, known: Arrangements) -> Evidence:
     """What is found in mashups whose arrangements are known, rendered with the vocoder that hosts use."""
-    import soxr
-
     waves = []
     for row in tqdm(range(len(known)), desc="probes rendered", unit=" mashups"):
-        wave = render(job.bank, known, row, recipe.burst_level, HOST_HZ, "librosa")
-        waves.append(soxr.resample(wave, HOST_HZ, job.bank.sample_rate_hz, quality="HQ"))
+        waves.append(as_of_a_host(job.bank, known, row, recipe.burst_level))
     return gather(waves, job.bank, job.device, "probes")
 
 

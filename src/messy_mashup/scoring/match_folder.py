@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
+import pandas as pd
 from scipy.special import logsumexp
 
 from messy_mashup.errors import UserError
@@ -66,7 +66,7 @@ def with_matches(blended: Predictions, found: Predictions) -> Predictions:
     What networks hear and which stems are found are different evidence, so probabilities are multiplied. Where nothing
     was found all genres are equally likely, and the blend stays as it is.
     """
-    place = np.array([{name: row for row, name in enumerate(found.id.tolist())}.get(name, -1) for name in blended.id])
+    place = pd.Index(found.id).get_indexer(blended.id)
     if (place < 0).any() or found.classes.tolist() != blended.classes.tolist():
         raise UserError(
             "what match.py found is of other mashups or classes than the blend's: run match.py --like one of its runs"

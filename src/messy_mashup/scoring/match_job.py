@@ -14,7 +14,6 @@ import pandas as pd
 
 from messy_mashup.data.bank import Bank
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest
 from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.mashup.validation import Plan
@@ -35,7 +34,7 @@ class Job:
     burst_level: BurstLevel  # of the validation mashups
     id: np.ndarray  # (mashups,) of the test
     files: Sequence[Path]
-    digest: str  # of the test mashups
+    digest: str  # of the test mashups, their sound included
     folder: Path
     way: Way
     probes: int
@@ -74,7 +73,7 @@ def run(job: Job) -> Outcome:
     if job.probes < 1:
         raise UserError("without probes of known songs nothing tells how sure a find is: give some with --probes")
     tested = [Heard(name, file) for name, file in zip(job.id.tolist(), job.files, strict=True)]
-    card = {"files": [[heard.id, file_digest(heard.file).hex()] for heard in tested]}
+    card = {"test": job.digest, "ids": job.id.tolist()}
     test = find_all(tested, job.bank, job.folder / FOUND / "test", card, job.way, "the test")
     held_out = _probed(job, _validation(job), "held_out", "mashups of other songs")
     known = _probed(job, _sampled(_validation(job), job.probes, job.seed), "known", "mashups of known songs")
@@ -91,7 +90,6 @@ def run(job: Job) -> Outcome:
 class _Probe:
     heard: Heard
     fold: int
-    label: int
     voices: list[dict[str, str | float]]
 
 
@@ -105,7 +103,7 @@ def _validation(job: Job) -> list[_Probe]:
         for row, name in enumerate(ids.tolist()):
             one = mashups[row : row + 1]
             heard = Heard(name, arrangement=one, burst_level=job.burst_level, barred=barred)
-            probes.append(_Probe(heard, fold, int(one.label[0]), _voices(one, index)))
+            probes.append(_Probe(heard, fold, _voices(one, index)))
     return probes
 
 
@@ -144,17 +142,16 @@ def _sureness(probes: Sequence[Probes], without_fold: int | None = None) -> Sure
 def _oof(job: Job, known: Probes, held_out: Probes) -> Predictions:
     """The held-out predictions: in each fold by what the probes of the other folds tell."""
     classes = np.array(job.plan.classes)
-    table = job.plan.validation
+    table = job.plan.validation.sort_values("fold", kind="stable")
     parts = []
-    for fold in range(job.plan.folds.count):
-        ids = table.loc[table["fold"] == fold, "id"].to_numpy(str)
+    for fold, clips in table.groupby("fold"):
         matches = held_out.matches[held_out.matches["fold"] == fold]
+        numbered = _numbered(matches, clips["id"].to_numpy(str), classes)
         sureness = _sureness([known, held_out], without_fold=fold)
-        parts.append(log_likelihoods(_numbered(matches, ids, classes), len(ids), sureness, _shares(job)))
-    fold = np.repeat(np.arange(job.plan.folds.count), [len(part) for part in parts])
-    order = table.sort_values("fold", kind="stable")
-    label = order["label"].map(list(job.plan.classes).index).to_numpy()
-    return Predictions(order["id"].to_numpy(str), classes, np.concatenate(parts), fold, label, job.plan.digest)
+        parts.append(log_likelihoods(numbered, len(clips), sureness, _shares(job)))
+    label = pd.Index(classes).get_indexer(table["label"])
+    ids, folds = table["id"].to_numpy(str), table["fold"].to_numpy()
+    return Predictions(ids, classes, np.concatenate(parts), folds, label, job.plan.digest)
 
 
 def _numbered(matches: pd.DataFrame, ids: np.ndarray, classes: np.ndarray) -> pd.DataFrame:

@@ -7,11 +7,10 @@ import pandas as pd
 
 from messy_mashup.data.audio import audio_length
 from messy_mashup.features.frame_spec import librosa_log_mel
-from messy_mashup.files import write_whole
 from messy_mashup.scoring import page
 from messy_mashup.scoring.match_job import Job, Outcome, Probes
 from messy_mashup.scoring.metrics import softmax
-from messy_mashup.scoring.plots import Drawing
+from messy_mashup.scoring.plots import Drawing, write_png
 from messy_mashup.scoring.plots_of_matches import draw_found_counts, draw_significance, draw_stems, lanes_told
 from messy_mashup.scoring.predict import file_log_mel
 from messy_mashup.search.wave_check import AGREES
@@ -114,7 +113,7 @@ def _mashup(job: Job, outcome: Outcome, number: int) -> str:
 
 
 def _title(job: Job, outcome: Outcome, number: int) -> str:
-    name = f"{job.files[number].name}"
+    name = job.files[number].name
     if _found(outcome.test, job.id[number]).empty:
         return f"{name}: no stem found"
     probability = softmax(outcome.scored.logits[number : number + 1])[0]
@@ -147,6 +146,4 @@ def _summed(name: str, ids: np.ndarray, matches: pd.DataFrame, there: int | str)
 
 
 def _drawn(folder: Path, name: str, drawing: Drawing, alt: str, caption: str) -> str:
-    with write_whole(folder / name) as temporary:
-        drawing.write_png(temporary)
-    return page.figure(folder / name, alt, caption)
+    return page.figure(write_png(drawing, folder / name), alt, caption)

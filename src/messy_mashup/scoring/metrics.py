@@ -99,10 +99,7 @@ def per_class(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) ->
 
 def fold_spread(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> FoldSpread:
     """Macro F1 of every fold's clips, its mean and its standard deviation; `folds` is (clips,)."""
-    _validate(labels, logits)
-    if folds.shape != labels.shape:
-        raise ValueError(f"folds have shape {folds.shape}, labels {labels.shape}: each clip needs one fold")
-    per_fold = {int(fold): macro_f1(labels[folds == fold], logits[folds == fold]) for fold in np.unique(folds)}
+    per_fold = {fold: macro_f1(*truth) for fold, truth in _by_fold(labels, logits, folds).items()}
     scores = list(per_fold.values())
     std = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
     return FoldSpread(float(np.mean(scores)), std, per_fold)
@@ -110,14 +107,10 @@ def fold_spread(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> Fo
 
 def fold_scores(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
     """A row a fold: fold, clips, macro_f1, accuracy, log_loss; `folds` is (clips,)."""
-    _validate(labels, logits)
-    if folds.shape != labels.shape:
-        raise ValueError(f"folds have shape {folds.shape}, labels {labels.shape}: each clip needs one fold")
     rows = []
-    for fold in np.unique(folds):
-        of_fold = labels[folds == fold], logits[folds == fold]
-        scores = {metric.__name__: metric(*of_fold) for metric in (macro_f1, accuracy, log_loss)}
-        rows.append({"fold": int(fold), "clips": len(of_fold[0]), **scores})
+    for fold, truth in _by_fold(labels, logits, folds).items():
+        scores = {metric.__name__: metric(*truth) for metric in (macro_f1, accuracy, log_loss)}
+        rows.append({"fold": fold, "clips": len(truth[0]), **scores})
     return pd.DataFrame(rows)
 
 
@@ -165,6 +158,14 @@ def paired_difference(
     draws = [(generator.integers(runs, size=runs), generator.integers(clips, size=clips)) for _ in range(repeats)]
     low, high = np.quantile([difference(*draw) for draw in draws], [0.025, 0.975])
     return difference(np.arange(runs), np.arange(clips)), float(low), float(high)
+
+
+def _by_fold(labels: np.ndarray, logits: np.ndarray, folds: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Labels and logits of every fold's clips."""
+    _validate(labels, logits)
+    if folds.shape != labels.shape:
+        raise ValueError(f"folds have shape {folds.shape}, labels {labels.shape}: each clip needs one fold")
+    return {int(fold): (labels[folds == fold], logits[folds == fold]) for fold in np.unique(folds)}
 
 
 def _draws(clips: int, seed: int, repeats: int, level: float) -> Iterator[np.ndarray]:

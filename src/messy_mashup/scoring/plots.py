@@ -38,24 +38,31 @@ class Drawing(Figure):
         self.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
 
 
+def write_png(figure: Drawing, path: Path) -> Path:
+    """Write a figure as a PNG, whole or not at all, and give its path."""
+    with write_whole(path) as temporary:
+        figure.write_png(temporary)
+    return path
+
+
 def learning_curves(metrics: pd.DataFrame, path: Path) -> None:
     """Draw a member's metrics.csv: losses beside scores."""
-    _write(draw_learning_curves(metrics), path)
+    write_png(draw_learning_curves(metrics), path)
 
 
 def confusion_picture(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
     """Draw counts (classes, classes), rows true and columns predicted, coloured by share of the row."""
-    _write(draw_confusion(matrix, classes, title), path)
+    write_png(draw_confusion(matrix, classes, title), path)
 
 
 def spectrogram_picture(panels: Sequence[tuple[str, np.ndarray]], path: Path, hop_s: float) -> None:
     """Draw titled log-mels (frames, mels) one above the other, on one time axis and one colour scale."""
-    _write(draw_spectrograms(panels, hop_s), path)
+    write_png(draw_spectrograms(panels, hop_s), path)
 
 
 def differences_picture(rows: Sequence[tuple[str, float, float, float]], path: Path, title: str) -> None:
     """Draw differences with their intervals, (name, difference, low, high) each, against no difference."""
-    _write(draw_differences(rows, title), path)
+    write_png(draw_differences(rows, title), path)
 
 
 def draw_learning_curves(metrics: pd.DataFrame) -> Drawing:
@@ -226,8 +233,3 @@ def _mark_best(losses: Axes, scores: Axes, curves: pd.DataFrame) -> None:
         axes.axvline(best["epoch"], color="gray", linestyle="--", linewidth=1)
     label = f"best: {best['val_macro_f1']:.3f}, epoch {best['epoch']:g}"
     scores.plot(best["epoch"], best["val_macro_f1"], "*", color="black", markersize=11, label=label)
-
-
-def _write(figure: Drawing, path: Path) -> None:
-    with write_whole(path) as temporary:
-        figure.write_png(temporary)

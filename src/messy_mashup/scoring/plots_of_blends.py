@@ -5,15 +5,13 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
-from messy_mashup.files import write_whole
 from messy_mashup.scoring.blend_study import OfNumber
-from messy_mashup.scoring.plots import Drawing
+from messy_mashup.scoring.plots import Drawing, write_png
 
 
 def numbers_picture(numbers: Sequence[OfNumber], path: Path, title: str) -> None:
     """Draw the score against the number of runs to a PNG."""
-    with write_whole(path) as temporary:
-        draw_numbers(numbers, title).write_png(temporary)
+    write_png(draw_numbers(numbers, title), path)
 
 
 def draw_numbers(numbers: Sequence[OfNumber], title: str) -> Drawing:

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
 from messy_mashup.calibration.adversary import Adversary
-from messy_mashup.files import write_whole
-from messy_mashup.scoring.plots import Drawing
+from messy_mashup.scoring.plots import Drawing, write_png
 
 BINS = 24
 COLUMNS = 4
@@ -21,12 +20,12 @@ TEST, SIMULATED = "0.72", ("tab:orange", "tab:blue", "tab:green")
 
 def descriptors_picture(test: pd.DataFrame, simulated: Mapping[str, pd.DataFrame], path: Path, title: str) -> None:
     """Draw the histograms of `draw_descriptors` to a PNG."""
-    _write(draw_descriptors(test, simulated, title), path)
+    write_png(draw_descriptors(test, simulated, title), path)
 
 
 def adversaries_picture(named: Mapping[str, Adversary], path: Path, title: str) -> None:
     """Draw the curves of `draw_adversaries` to a PNG."""
-    _write(draw_adversaries(named, title), path)
+    write_png(draw_adversaries(named, title), path)
 
 
 def draw_descriptors(test: pd.DataFrame, simulated: Mapping[str, pd.DataFrame], title: str) -> Drawing:
@@ -113,8 +112,3 @@ def _telling_bars(axes: Axes, named: Mapping[str, Adversary]) -> None:
     axes.set(title=f'What gives "{next(iter(named))}" away', xlim=(0, 1))
     axes.set_xlabel("how often the test's clip has more of it (.5: as often as not)")
     axes.grid(axis="x", alpha=0.3)
-
-
-def _write(figure: Drawing, path: Path) -> None:
-    with write_whole(path) as temporary:
-        figure.write_png(temporary)

@@ -1,7 +1,6 @@
 """Pictures of what a model's scores are made of: how sure and how right, each class, each fold's way there."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import binomtest
 
-from messy_mashup.files import write_whole
 from messy_mashup.scoring.plots import Drawing, curve_numbers
 
 BAR = 0.62  # of a class's row
@@ -21,13 +19,6 @@ CURVES = {  # of a run, by panel: column, name, colour
         ("val_macro_f1", "validation macro F1", "tab:orange"),
     ],
 }
-
-
-def write_png(figure: Drawing, path: Path) -> Path:
-    """Write a figure as a PNG, whole or not at all, and give its path."""
-    with write_whole(path) as temporary:
-        figure.write_png(temporary)
-    return path
 
 
 def draw_reliability(bins: pd.DataFrame, ece: float, title: str) -> Drawing:

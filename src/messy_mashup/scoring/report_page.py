@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.scoring import page
-from messy_mashup.scoring.plots import draw_confusion, draw_confusion_shares, draw_roc
-from messy_mashup.scoring.plots_of_scores import draw_class_scores, draw_reliability, draw_run_curves, write_png
+from messy_mashup.scoring.plots import draw_confusion, draw_confusion_shares, draw_roc, write_png
+from messy_mashup.scoring.plots_of_scores import draw_class_scores, draw_reliability, draw_run_curves
 from messy_mashup.scoring.reliability import BINS
 from messy_mashup.scoring.report_figures import Figures
 

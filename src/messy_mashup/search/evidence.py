@@ -18,8 +18,7 @@ from messy_mashup.errors import UserError
 from messy_mashup.search.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
 from messy_mashup.search.found_voices import FoundVoice, find_voices
 from messy_mashup.search.steady_voices import find_steady
-from messy_mashup.search.stretched_voices import ANY_OFFSET_S
-from messy_mashup.search.voice_catalogue import VoiceCatalogue
+from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, VoiceCatalogue
 
 LEVELS = ("raw", "peak", "piece", "snr")  # what a host's gain may multiply: a column each
 AT_ONCE = 24  # mashups whose voices are looked for together

@@ -20,15 +20,13 @@ from messy_mashup.data.bank_workers import working
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.arrangement import Arrangements
-from messy_mashup.mashup.render import render
+from messy_mashup.mashup.render import as_of_a_host
 from messy_mashup.recipe import BurstLevel
 from messy_mashup.search.matches import find_matches
-from messy_mashup.search.stretched_voices import ANY_OFFSET_S
-from messy_mashup.search.voice_catalogue import LEAST_S, VoiceCatalogue
+from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, LEAST_S, VoiceCatalogue
 
 MATCH_VERSION = 2  # raise it when the same mashups give other matches
 AT_ONCE = 24  # mashups that are searched together
-HOST_HZ = 22_050  # of the test mashups' files
 CARD = "card.json"
 COLUMNS = ["id", "clip", "song", "part", "label", "rate", "offset_s", "correlation", "significance", "steady", "found"]
 TYPES = {"rate": float, "offset_s": float, "correlation": float, "significance": float}
@@ -48,10 +46,7 @@ class Heard:
         """As the search hears it: float32 (samples,) at the bank's rate."""
         if self.file:
             return read_mono(self.file, bank.sample_rate_hz)
-        import soxr
-
-        wave = render(bank, self.arrangement, 0, self.burst_level, HOST_HZ, "librosa")
-        return soxr.resample(wave, HOST_HZ, bank.sample_rate_hz, quality="HQ")
+        return as_of_a_host(bank, self.arrangement, 0, self.burst_level)
 
 
 @dataclass(frozen=True)

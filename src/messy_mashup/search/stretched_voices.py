@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -91,8 +92,8 @@ def by_pattern(search: Search, found: Round) -> StretchedVoice | None:
 
 def by_wave(search: Search, found: Round) -> StretchedVoice | None:
     """Of the stems that stand out, the first whose wave is in the mashup."""
-    new = [stem for stem in np.argsort(-found.height).tolist() if stem not in search.refused]
-    for stem in new[:CHECKED]:
+    new = (int(stem) for stem in np.argsort(-found.height) if stem not in search.refused)
+    for stem in islice(new, CHECKED):
         if found.height[stem] < HOPEFUL:
             break
         alike = found.voice(stem)

@@ -63,8 +63,8 @@ class Validation:
 def bank_of(member: Path, runs: Path) -> Bank:
     """The bank that a member was trained with: one below `runs`, or one that is attached as input."""
     digest = read_card(member / WEIGHTS)["bank"]
-    attached = [folder for folder in paths.folders_below(paths.inputs(), depth=paths.ATTACHED_DEPTH)]
-    attached = [folder for folder in attached if folder.parent.name == paths.BANKS]
+    inputs = paths.folders_below(paths.inputs(), depth=paths.ATTACHED_DEPTH)
+    attached = [folder for folder in inputs if folder.parent.name == paths.BANKS]
     for folder in [*sorted((runs / paths.BANKS).glob("*")), *attached]:
         if (folder / paths.BANK_CARD).is_file() and (bank := _opened(folder)) and bank.digest == digest:
             return bank
