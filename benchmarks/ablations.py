@@ -20,7 +20,7 @@ import numpy as np
 
 from messy_mashup import paths, recipes
 from messy_mashup.errors import UserError, run_script
-from messy_mashup.recipe import override, to_json
+from messy_mashup.recipe_text import override, to_json
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.metrics import macro_f1, paired_difference
 from messy_mashup.scoring.plots import differences_picture

@@ -29,7 +29,8 @@ from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError, run_script
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.validation import Plan, open_plan
-from messy_mashup.recipe import Recipe, ScoringRecipe, from_json
+from messy_mashup.recipe import Recipe, ScoringRecipe
+from messy_mashup.recipe_text import from_json
 from messy_mashup.scoring.metrics import accuracy, log_loss, macro_f1, paired_difference
 from messy_mashup.scoring.plots import differences_picture
 from messy_mashup.scoring.pooling import window_starts

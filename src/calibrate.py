@@ -48,7 +48,7 @@ def _job(options: argparse.Namespace):
     from messy_mashup import recipes
     from messy_mashup.data import corpora
     from messy_mashup.data.bank import open_of
-    from messy_mashup.recipe import override
+    from messy_mashup.recipe_text import override
     from messy_mashup.scoring.calibration_job import Job
     from messy_mashup.training.device import best_device
 

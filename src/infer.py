@@ -85,7 +85,7 @@ def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend")
 
     from messy_mashup.data.audio import audio_named
     from messy_mashup.files import write_whole
-    from messy_mashup.recipe import override_scoring
+    from messy_mashup.recipe_text import override_scoring
     from messy_mashup.scoring.ensemble import combine_members
     from messy_mashup.scoring.predict import classify
     from messy_mashup.training.device import best_device

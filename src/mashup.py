@@ -53,7 +53,7 @@ def _bank(options: argparse.Namespace) -> "Bank":
 
 def _recipe(options: argparse.Namespace, bank: "Bank") -> "MashupRecipe":
     from messy_mashup import recipes
-    from messy_mashup.recipe import override
+    from messy_mashup.recipe_text import override
 
     for setting in options.set:
         if not setting.startswith(("mashup.", "mashup=")):

@@ -75,7 +75,7 @@ def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
     from messy_mashup.data import corpora
     from messy_mashup.data.bank import open_of
     from messy_mashup.mashup.validation import open_plan
-    from messy_mashup.recipe import override
+    from messy_mashup.recipe_text import override
     from messy_mashup.training.trained import TestClips
 
     recipe = override(recipes.load(options.recipe), options.set)
@@ -103,7 +103,7 @@ def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
 
 
 def _side_by_side(options: argparse.Namespace, orders: list[Order], devices: list[str], stop: "Stop") -> None:
-    from messy_mashup.recipe import to_json
+    from messy_mashup.recipe_text import to_json
     from messy_mashup.training.fleet import Job, train_fleet
     from messy_mashup.training.run_folder import claimed
 

@@ -8,16 +8,8 @@ import torch
 
 from messy_mashup import models, recipes
 from messy_mashup.errors import UserError
-from messy_mashup.recipe import (
-    CNNRecipe,
-    MashupRecipe,
-    Recipe,
-    ScoringRecipe,
-    from_json,
-    override,
-    override_scoring,
-    to_json,
-)
+from messy_mashup.recipe import CNNRecipe, MashupRecipe, Recipe, ScoringRecipe
+from messy_mashup.recipe_text import from_json, override, override_scoring, to_json
 from messy_mashup.training.learner import Learner
 from messy_mashup.training.parallel import Ranks
 

@@ -7,7 +7,8 @@ import pytest
 
 from messy_mashup.errors import UserError
 from messy_mashup.notebooks import results
-from messy_mashup.recipe import Recipe, TrainRecipe, to_json
+from messy_mashup.recipe import Recipe, TrainRecipe
+from messy_mashup.recipe_text import to_json
 from messy_mashup.training.run_folder import METRICS, OOF, STATE, TEST, WEIGHTS, save_weights
 
 RECIPE = json.loads(to_json(Recipe("small", train=TrainRecipe(epochs=2))))

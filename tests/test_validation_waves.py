@@ -10,7 +10,8 @@ from messy_mashup import paths
 from messy_mashup.data.bank import CARD
 from messy_mashup.errors import UserError
 from messy_mashup.mashup.validation import open_plan
-from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, to_json
+from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe
+from messy_mashup.recipe_text import to_json
 from messy_mashup.training import validation_waves
 from messy_mashup.training.run_folder import WEIGHTS, save_weights
 from messy_mashup.training.validation_waves import Validation

@@ -1,19 +1,13 @@
 """What a run is made of: one typed, frozen value that says everything a member's training depends on.
 
-A variant is `dataclasses.replace`; an override from the command line is `override(recipe, ["train.lr=3e-5"])`;
-a run's folder holds the recipe as JSON. Unknown fields and wrong types are refused in both.
+A variant is `dataclasses.replace`. Unknown fields and wrong types are refused. How a recipe is written to a file and
+changed from the command line is in recipe_text.py.
 """
 
-import ast
-import dataclasses
-import json
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
-
-from messy_mashup.errors import UserError
 
 
 def _ascending(low_high: tuple[float, float]) -> tuple[float, float]:
@@ -191,74 +185,3 @@ class Recipe:
     train: TrainRecipe = TrainRecipe()
     scoring: ScoringRecipe = ScoringRecipe()
     folds: FoldRecipe = FoldRecipe()
-
-
-def to_json(recipe: Recipe) -> str:
-    """The recipe as JSON that `from_json` reads back to an equal value."""
-    # Members from before scoring was a field are scored by its defaults: these go on, and are blended, with new ones.
-    left_out = {"scoring"} if recipe.scoring == ScoringRecipe() else None
-    return TypeAdapter(Recipe).dump_json(recipe, indent=2, exclude=left_out).decode() + "\n"
-
-
-def from_json(path: Path) -> Recipe:
-    """Read a run's recipe; a field that is unknown or of a wrong type is named."""
-    try:
-        return TypeAdapter(Recipe).validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise UserError(f"{path} is not a recipe of this version: {_first(error)}") from error
-
-
-def override(recipe: Recipe, settings: list[str]) -> Recipe:
-    """The recipe with settings such as `train.lr=3e-5` or `mashup.rate=(0.8,1.2)` put in; `mashup=@FILE` takes a value
-    from a JSON file, such as calibrate.py writes.
-    """
-    fields = dataclasses.asdict(recipe)
-    for setting in settings:
-        _put(fields, setting)
-    try:
-        return TypeAdapter(Recipe).validate_python(fields)
-    except ValidationError as error:
-        raise UserError(f"--set {_first(error)}") from error
-
-
-def override_scoring(scoring: ScoringRecipe, settings: list[str]) -> ScoringRecipe:
-    """What settings such as `scoring.pooled=majority` make of a trained member's scoring; all others are refused."""
-    for setting in settings:
-        if setting.partition("=")[0].partition(".")[0] != "scoring":
-            fields = ", ".join(f"scoring.{field.name}" for field in dataclasses.fields(ScoringRecipe))
-            raise UserError(f"--set {setting}: of a trained member only its scoring can be set: {fields}")
-    return override(Recipe(name="trained", scoring=scoring), settings).scoring
-
-
-def _put(fields: dict[str, Any], setting: str) -> None:
-    name, equals, text = setting.partition("=")
-    *rooms, last = name.split(".")
-    for room in rooms:
-        fields = fields.get(room) if isinstance(fields, dict) else None
-    if not equals or not isinstance(fields, dict) or last not in fields:
-        raise UserError(f"--set {setting}: the recipe has no such field; write it as train.lr=3e-5")
-    if text.startswith("@"):
-        value = _from_file(setting, Path(text[1:]).expanduser())
-        fields[last] = fields[last] | value if isinstance(fields[last], dict) and isinstance(value, dict) else value
-        return
-    try:
-        fields[last] = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        fields[last] = text
-
-
-def _from_file(setting: str, path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"--set {setting}: {path} cannot be read ({error.strerror}): name a JSON file") from error
-    except ValueError as error:
-        raise UserError(
-            f"--set {setting}: {path} is not JSON ({error}): name the file that calibrate.py wrote"
-        ) from error
-
-
-def _first(error: ValidationError) -> str:
-    detail = error.errors()[0]
-    where = ".".join(str(step) for step in detail["loc"])
-    return f"{where}: {detail['msg']} (given: {detail['input']!r})"

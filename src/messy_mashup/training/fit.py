@@ -18,7 +18,8 @@ from messy_mashup.files import write_whole
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.validation import Plan
 from messy_mashup.purposes import INITIAL_WEIGHTS
-from messy_mashup.recipe import Recipe, to_json
+from messy_mashup.recipe import Recipe
+from messy_mashup.recipe_text import to_json
 from messy_mashup.scoring import metrics, plots, predictions
 from messy_mashup.scoring.predict import Listener
 from messy_mashup.scoring.predictions import Predictions
