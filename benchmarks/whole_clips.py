@@ -33,7 +33,7 @@ from messy_mashup.recipe import Recipe, ScoringRecipe
 from messy_mashup.recipe_text import from_json
 from messy_mashup.scoring.metrics import accuracy, log_loss, macro_f1, paired_difference
 from messy_mashup.scoring.plots import differences_picture
-from messy_mashup.scoring.pooling import window_starts
+from messy_mashup.scoring.pooling import chunk_windows
 from messy_mashup.scoring.predict import Listener
 from messy_mashup.training.device import best_device
 from messy_mashup.training.run_folder import RECIPE, WEIGHTS, read_card
@@ -68,7 +68,7 @@ class Way:
 
     def windows(self, length: int, frames: int) -> int:
         """How many windows a clip of `length` frames has."""
-        return len(window_starts(length if self.cut is whole else min(length, frames), frames, self.scoring))
+        return len(chunk_windows(length if self.cut is whole else min(length, frames), frames, 0, self.scoring))
 
 
 POOLS = ("logits", "probabilities", "majority")

@@ -52,12 +52,12 @@ def _job(options: argparse.Namespace):
     from messy_mashup.scoring.calibration_job import Job
     from messy_mashup.training.device import best_device
 
-    data = paths.find_data(corpora.is_corpus, options.data)
+    data = paths.find_data(corpora.is_competition, options.data)
     bank = open_of(options.bank or paths.find_bank(data), data)
     recipe = override(recipes.load(options.recipe or recipes.suited(FAMILY, bank.song_s)), options.set).mashup
     return Job(
         bank,
-        [data / path for path in corpora.load(bank.corpus).test_clips(data)["path"]],
+        [data / path for path in corpora.test_clips(bank.corpus, data)["path"]],
         recipe,
         (options.out or paths.runs() / "calibration" / bank.root.name) / "found",
         options.sample,

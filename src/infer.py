@@ -54,7 +54,7 @@ def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blen
     named = options.data or (trained_on if trained_on and corpus.looks_like(trained_on) else None)
     data = paths.find_data(corpus.looks_like, named)
     _refuse_hours(folders)
-    test = TestClips.of(data, corpus.test_clips(data))
+    test = TestClips.of(data, corpora.test_clips(recipes[0]["corpus"], data))
     scored = combine([score_test(folder, test, best_device()) for folder in folders], blend)
     ways = [f"blended by {blend.method}"] if blend.method != EQUAL else []
     if blend.matcher:

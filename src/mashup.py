@@ -47,7 +47,7 @@ def _bank(options: argparse.Namespace) -> "Bank":
 
     if options.bank and not options.data:
         return Bank.open(options.bank)
-    data = paths.find_data(corpora.is_corpus, options.data)
+    data = paths.find_data(corpora.is_competition, options.data)
     return open_of(options.bank or paths.find_bank(data), data)
 
 

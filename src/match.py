@@ -50,10 +50,10 @@ def _job(options: argparse.Namespace) -> "Job":
     from messy_mashup.training.device import best_device
     from messy_mashup.training.trained import TestClips
 
-    data = paths.find_data(corpora.is_corpus, options.data)
+    data = paths.find_data(corpora.is_competition, options.data)
     bank = open_of(options.bank or paths.find_bank(data), data)
     folds = _folds(options, bank)
-    test = TestClips.of(data, corpora.load(bank.corpus).test_clips(data))
+    test = TestClips.of(data, corpora.test_clips(bank.corpus, data))
     device = options.device or str(best_device())
     return Job(
         bank,

@@ -3,10 +3,11 @@
     python src/train.py RECIPE [--folds 0,1,2,3,4,all] [--seeds 20] [--set train.lr=3e-5] [--hours 8.5]
 
 Each member hears fresh mashups that are never repeated, predicts its held-out fold (oof.npz) and the test mashups
-(test.npz). Stopped, interrupted or killed, the same command goes on from what was saved, also from the output of an
-earlier kernel that is attached as input. `all` is the member that is trained on every song. With several GPUs one
-member trains on each (`--devices`); `torchrun --nproc-per-node 2 src/train.py RECIPE --folds 0` trains one member on
-all of them.
+(test.npz). Where songs are cut into training, validation and test, a fold is a repetition of the cut, oof.npz is of its
+validation part and tested.npz of its test part. Stopped, interrupted or killed, the same command goes on from what was
+saved, also from the output of an earlier kernel that is attached as input. `all` is the member that is trained on every
+song. With several GPUs one member trains on each (`--devices`); `torchrun --nproc-per-node 2 src/train.py RECIPE
+--folds 0` trains one member on all of them.
 """
 
 import argparse
@@ -83,7 +84,7 @@ def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
     data = paths.find_data(corpus.looks_like, options.data)
     bank = open_of(options.bank or paths.find_bank(data, options.runs), data)
     plan = open_plan(bank, recipe.folds, options.runs / "folds")
-    material = Material(bank, plan, TestClips.of(data, corpus.test_clips(data)))
+    material = Material(bank, plan, TestClips.of(data, corpora.test_clips(recipe.corpus, data)))
     return material, _orders(options, recipe)
 
 
@@ -162,7 +163,8 @@ def _train(options: argparse.Namespace, order: Order, device: str, material: Mat
         _adopt(order, options.runs)
         ranks.wait()
         fit(*member, options.wandb)
-        score_test(order.folder, material.test, trains_on, stop)
+        if len(material.test.id):
+            score_test(order.folder, material.test, trains_on, stop)
         drop_state(order.folder)
     print(f"{order.folder}: done")
 

@@ -44,7 +44,8 @@ def _described(name: str) -> dict[str, object]:
         fields = ("stretched" if rate else "stem", song, song.split(".")[0], part)
     else:
         fields = ("noise", song.split("-")[1], song.split("-")[-1], "noise")
-    return {**dict(zip(("kind", "group", "label", "part"), fields, strict=True)), "rate": float(rate or 1)}
+    described = dict(zip(("kind", "group", "label", "part"), fields, strict=True))
+    return {**described, "artist": "", "split": "", "rate": float(rate or 1)}
 
 
 def songs(genres: tuple[str, ...], count: int, seconds: float, seed: int = 0) -> dict[str, np.ndarray]:

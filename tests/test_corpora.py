@@ -34,6 +34,8 @@ def test_every_stem_and_noise_clip_is_a_row(tree: Path) -> None:
         "group": "blues.00000",
         "label": "blues",
         "part": "drums",
+        "artist": "",
+        "split": "",
     }
     assert rows["2-5555-A-10"] == {
         "clip": "2-5555-A-10",
@@ -42,6 +44,8 @@ def test_every_stem_and_noise_clip_is_a_row(tree: Path) -> None:
         "group": "5555",
         "label": "10",
         "part": "noise",
+        "artist": "",
+        "split": "",
     }
     assert all((tree / path).is_file() for path in corpus.clips["path"])
 

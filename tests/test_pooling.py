@@ -10,11 +10,18 @@ from scipy.special import log_softmax, softmax
 from messy_mashup.features.frame_spec import AST_FBANK, librosa_log_mel
 from messy_mashup.features.logmel import wave_log_mel
 from messy_mashup.recipe import ScoringRecipe
-from messy_mashup.scoring.pooling import pool, window_starts
+from messy_mashup.scoring.pooling import chunk_windows, pool
 
 LENGTHS = [1, 50, 99, 100, 101, 150, 151, 333, 1000]
 RANDOM = ScoringRecipe(windows="random")
 LIBROSA = librosa_log_mel(mels=64, hop=320, fft=1024)
+
+
+def window_starts(length, frames, scoring):
+    """Where the windows begin, each of which is a chunk."""
+    chunks = chunk_windows(length, frames, 0, scoring)
+    assert all(len(chunk) == 1 for chunk in chunks)
+    return np.concatenate(chunks)
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.75, 0.99])
@@ -72,6 +79,19 @@ def test_random_windows_are_the_seed_s_and_lie_within_the_clip():
         np.testing.assert_array_equal(window_starts(length, 100, RANDOM), [0])
 
 
+def test_long_chunks_are_heard_whole_by_overlapping_windows():
+    recipe = ScoringRecipe(windows="random", chunks=5, chunk_s=1.0)
+    chunks = chunk_windows(2000, 100, 330, recipe)
+    assert len(chunks) == 5
+    for chunk in chunks:
+        assert chunk[-1] - chunk[0] == 330 - 100  # from its first frame to its last
+        assert (np.diff(chunk) <= 50).all()
+        assert 0 <= chunk[0] <= chunk[-1] <= 2000 - 100
+    assert len({chunk[0] for chunk in chunks}) == 5
+    (whole,) = chunk_windows(250, 100, 330, recipe)  # a clip that is shorter than a chunk is one
+    np.testing.assert_array_equal(whole, window_starts(250, 100, ScoringRecipe()))
+
+
 def of(*probabilities):
     return np.log(np.array(probabilities)).astype(np.float32)
 
@@ -94,10 +114,11 @@ def test_a_majority_s_confidence_is_the_mean_over_the_windows_that_chose_it():
     windows = of([0.5, 0.3, 0.2], [0.6, 0.1, 0.3], [0.01, 0.98, 0.01])
     opinion = pool(windows, "majority")
     np.testing.assert_allclose(np.exp(opinion.logits), [0.55, 0.2, 0.25], atol=1e-6)
-    assert opinion.votes == pytest.approx(2 / 3)
+    np.testing.assert_allclose(opinion.votes, [2 / 3, 1 / 3, 0])
+    assert opinion.chunks == 3
     mean = pool(windows, "probabilities")
     assert mean.logits.argmax() == 1
-    assert mean.votes == pytest.approx(1 / 3)
+    assert mean.votes[1] == pytest.approx(1 / 3)
 
 
 def test_of_equal_votes_the_likelier_class_wins_wherever_it_stands():
@@ -106,7 +127,7 @@ def test_of_equal_votes_the_likelier_class_wins_wherever_it_stands():
         opinion = pool(windows[:, order], "majority")
         assert order[opinion.logits.argmax()] == 1
         assert np.exp(opinion.logits.max()) == pytest.approx(0.9, abs=1e-6)
-        assert opinion.votes == 0.5
+        assert opinion.votes[opinion.logits.argmax()] == 0.5
 
 
 @pytest.mark.parametrize("pooled", ["logits", "probabilities", "majority"])
@@ -114,7 +135,7 @@ def test_one_window_is_its_own_opinion_and_certainty_stays_finite(pooled):
     (window,) = windows = np.array([[500.0, -500.0, 0.0]], np.float32)
     opinion = pool(windows, pooled)
     np.testing.assert_allclose(log_softmax(opinion.logits), log_softmax(window.astype(np.float64)))
-    assert opinion.votes == 1
+    np.testing.assert_array_equal(opinion.votes, [1, 0, 0])
     assert np.isfinite(opinion.logits.astype(np.float32)).all()
 
 
@@ -125,4 +146,4 @@ def test_a_broken_window_is_not_outvoted(pooled, broken):
     windows[2, 1] = broken
     opinion = pool(windows, pooled)
     assert np.isnan(opinion.logits).all()
-    assert np.isnan(opinion.votes)
+    assert np.isnan(opinion.votes).all()

@@ -119,8 +119,8 @@ def test_the_first_seed_is_as_its_participant_published_it():
     assert models.frame_spec(recipe.backbone).sample_rate_hz == 16_000
 
 
-def test_every_system_has_a_variant_for_two_cores_and_these_share_their_validation():
-    known = recipes.names()
+def test_every_system_of_the_competition_has_a_variant_for_two_cores_and_these_share_their_validation():
+    known = {name: recipe for name, recipe in recipes.names().items() if recipe.corpus == "messy_mashup"}
     systems = {name for name in known if not name.endswith(("_tiny", "_demo"))}
     assert systems == {
         "messy_mashup_ast",

@@ -43,7 +43,7 @@ def test_a_validation_mashup_can_be_heard(member, bank, tmp_path):
     wave = mashups.wave(first["id"])
     assert len(wave) == int(first["length_s"] * RATE_HZ)
     assert np.abs(wave).max() == pytest.approx(1)
-    with pytest.raises(UserError, match="no validation mashup nothing"):
+    with pytest.raises(UserError, match="no validation or test mashup nothing"):
         mashups.wave("nothing")
 
 

@@ -28,9 +28,11 @@ Hertz = Annotated[float, Field(gt=0, lt=8000)]  # below half the bank's sample r
 HertzRange = Annotated[tuple[Hertz, Hertz], AfterValidator(_ascending)]
 DecibelRange = Annotated[tuple[float, float], AfterValidator(_ascending)]
 FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
-Part = Literal["drums", "vocals", "bass", "other"]
+Part = Literal["drums", "vocals", "bass", "other", "mix"]  # "mix": songs as they are, not taken apart
 TempoPolicy = Literal["none", "random", "sync", "downbeats"]
 BurstLevel = Literal["raw", "peak", "piece", "snr"]  # what a burst's gain multiplies: see frames.py
+Change = Literal["slower", "faster", "high_pass", "low_pass", "echo"]  # see changes.py
+Layer = Literal["query", "key", "value", "feed_forward_in", "feed_forward_out"]  # linear ones of a transformer's layer
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 
 
@@ -39,6 +41,9 @@ class MashupRecipe:
     """How mashups are drawn; ranges are uniform. The defaults are what moved participants' scores."""
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("drums", "vocals", "bass", "other")
+    drawn: Literal["classes", "songs"] = "classes"  # songs of a random class, or every song in its turn: see turns.py
+    changes: tuple[Change, ...] = ()  # one of them at a time, in place of the shares of mashups below that have it
+    copies: Literal["kept", "fresh"] = "fresh"  # one changed copy of a song and change for all epochs, or new ones
     whole: Share = 0.0  # of the mashups: as long as their shortest voice
     length_s: Range = (30.0, 30.0)  # of the others; cut to what the shortest voice has
     gain: Range = (0.4, 1.0)  # of a voice
@@ -73,6 +78,24 @@ class MashupRecipe:
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
+class HeadRecipe:
+    """What makes logits of an embedding; the default is a backbone's own, one linear layer."""
+
+    hidden: Natural = 0  # width of a layer with GELU before the last; 0: none
+    dropout: Share = 0.0  # before each of the layers, where there is a hidden one
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class DoRARecipe:
+    """Adapters of rank `rank` on linear layers of a frozen transformer (Liu et al., DoRA, ICML 2024); 0: none."""
+
+    rank: Natural = 0
+    alpha: Positive = 1.0  # what the low-rank update is multiplied by, whatever the rank
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = ("feed_forward_out",)
+    first: Natural = 0  # transformer layers from this one on, counted from 0
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ASTRecipe:
     """The Audio Spectrogram Transformer (transformers' ASTModel) on Kaldi's fbank; the defaults are AST-base."""
 
@@ -85,6 +108,9 @@ class ASTRecipe:
     stride: tuple[Count, Count] = (10, 10)  # of patches, in bands and in frames
     patchout: tuple[Natural, Natural] = (0, 0)  # rows of bands and columns of frames left out in training
     dropout: Share = 0.0
+    frozen: bool = False  # the weights stay as they come; head and adapters alone learn, and alone are saved
+    head: HeadRecipe = HeadRecipe()
+    dora: DoRARecipe = DoRARecipe()
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -134,7 +160,7 @@ class TrainRecipe:
     """How one member is fitted: AdamW, linear warm-up, cosine to zero."""
 
     epochs: Count = 10
-    mashups_per_epoch: Count = 10_000
+    mashups_per_epoch: Natural = 10_000  # 0: each song once, and each of its kept copies
     batch_size: Count = 32  # of one step of the optimizer
     accumulate: Count = 1  # portions of a batch that go through the model one after another
     lr: Positive = 1e-3
@@ -145,7 +171,8 @@ class TrainRecipe:
     restarts: Natural = 0  # of the cosine, at equal distances
     clip_norm: NotNegative = 0.0  # of the gradient; 0: not clipped
     label_smoothing: Share = 0.0
-    class_weights: tuple[Positive, ...] = ()  # of the loss, in the order of the classes; empty: all equal
+    # Of the loss, in the order of the classes; empty: all equal; "balanced": by one over the number of songs
+    class_weights: tuple[Positive, ...] | Literal["balanced"] = ()
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # most decay a step of the averaged weights; 0: the last weights
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # of the forward pass; see precision.py
     compiled: bool = False  # by torch.compile
@@ -158,7 +185,8 @@ class ScoringRecipe:
 
     windows: Literal["overlapping", "random"] = "overlapping"
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5  # least share of a window that the next one hears again
-    chunks: Count = 20  # windows of a clip where they are random
+    chunks: Count = 20  # of a clip, where they are random
+    chunk_s: NotNegative = 0.0  # each is heard whole, by overlapping windows; 0: as long as one window
     pooled: Literal["logits", "probabilities", "majority"] = "logits"  # see pooling.py
     seed: Natural = 0  # of random windows
 
@@ -167,7 +195,9 @@ class ScoringRecipe:
 class FoldRecipe:
     """How the corpus is cut, and what its validation mashups are: shared by all recipes that are to be blended."""
 
-    count: Annotated[int, Field(ge=2)] = 5
+    cut: Literal["folds", "ratios", "given"] = "folds"  # "given": the corpus's own parts; see splits.py
+    ratios: tuple[Count, Count, Count] = (8, 1, 1)  # songs for training, validation and test, where it is cut so
+    count: Count = 5  # folds, or repetitions of a cut by ratios
     seed: Natural = 0
     validation_per_song: Count = 3
     validation: MashupRecipe = MashupRecipe()

@@ -12,14 +12,39 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from messy_mashup.errors import UserError
-from messy_mashup.recipe import Recipe, ScoringRecipe
+from messy_mashup.recipe import ASTRecipe, FoldRecipe, MashupRecipe, Recipe, ScoringRecipe
+
+# Fields that came when members had been trained without them. At their defaults they are not written, so that what is
+# the same recipe has the same text: older members go on, and are blended, with new ones.
+LATER = {
+    Recipe: {"scoring"},
+    MashupRecipe: {"drawn", "changes", "copies"},
+    ASTRecipe: {"frozen", "head", "dora"},
+    ScoringRecipe: {"chunk_s"},
+    FoldRecipe: {"cut", "ratios"},
+}
 
 
 def to_json(recipe: Recipe) -> str:
     """The recipe as JSON that `from_json` reads back to an equal value."""
-    # Members from before scoring was a field are scored by its defaults: these go on, and are blended, with new ones.
-    left_out = {"scoring"} if recipe.scoring == ScoringRecipe() else None
-    return TypeAdapter(Recipe).dump_json(recipe, indent=2, exclude=left_out).decode() + "\n"
+    return written(recipe, indent=2).decode() + "\n"
+
+
+def written(value: Any, indent: int | None = None) -> bytes:
+    """A recipe or a part of one as JSON, without LATER fields that are at their defaults."""
+    return TypeAdapter(type(value)).dump_json(value, indent=indent, exclude=_left_out(value))
+
+
+def _left_out(value: Any) -> dict[str, Any]:
+    """What pydantic is to exclude of a dataclass and of those within it."""
+    left_out: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        if field.name in LATER.get(type(value), ()) and inner == field.default:
+            left_out[field.name] = True
+        elif dataclasses.is_dataclass(inner) and (within := _left_out(inner)):
+            left_out[field.name] = within
+    return left_out
 
 
 def from_json(path: Path) -> Recipe:

@@ -154,7 +154,7 @@ def check_file(path: Path, reference: Reference) -> None:
 def find_reference(slug: str, sample: Path | None, data: Path | None, connect: Callable[[], "KaggleApi"]) -> Reference:
     """The sample that was named; that of the data set named or found; else Kaggle's own, for which it connects."""
     root, why_none = _data_set(data)
-    classes = (messy_mashup.genres(root) if root and corpora.is_corpus(root) else ()) or messy_mashup.GENRES
+    classes = (messy_mashup.genres(root) if root and corpora.is_competition(root) else ()) or messy_mashup.GENRES
     if sample:
         return Reference(submission.read_sample_file(sample), classes, str(sample))
     if root:
@@ -179,8 +179,8 @@ def _digest(path: Path | None) -> str:
 def _data_set(named: Path | None) -> tuple[Path | None, str]:
     """The folder with the sample in it, or why there is none; a named one need hold nothing else."""
     if named:
-        return paths.find_data(lambda root: (root / SAMPLE_FILE).is_file() or corpora.is_corpus(root), named), ""
-    found = paths.data_sets(corpora.is_corpus, paths.inputs())
+        return paths.find_data(lambda root: (root / SAMPLE_FILE).is_file() or corpora.is_competition(root), named), ""
+    found = paths.data_sets(corpora.is_competition, paths.inputs())
     if len(found) > 1:
         return None, f"{len(found)} data sets are in {paths.inputs()} and none is named with --data"
     if not found:

@@ -23,7 +23,7 @@ from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
 from messy_mashup.paths import BANK_CARD
 
-FORMAT = 2
+FORMAT = 3
 SAMPLE_RATE_HZ = 16_000
 GUARD = 4096
 SAMPLES = "samples.int16"
@@ -38,6 +38,7 @@ INDEX_TYPES = {
     **dict.fromkeys(("rate", *TEMPO_COLUMNS), np.float64),
 }
 CONTENT = ["clip", "kind", "group", "label", "part", "length", "scale", "sha256", "rate", *TEMPO_COLUMNS]
+SOMETIMES = ["artist", "split"]  # content where any clip has them, so that banks without them keep their digests
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Bank:
 
     @property
     def song_s(self) -> float:
-        """Seconds of a typical stem: the median."""
+        """Seconds of a typical stem, or song that is not taken apart: the median."""
         return float(self.index.loc[self.select("stem"), "length"].median()) / self.sample_rate_hz
 
     @property
@@ -125,7 +126,7 @@ def read_index(table: bytes) -> pd.DataFrame:
 
 def content_digest(index: pd.DataFrame, sample_rate_hz: int) -> str:
     """What the clips are and how they sound, whatever their order, place, dates and folder."""
-    content = index[CONTENT].astype(object)
+    content = index[[*CONTENT, *(name for name in SOMETIMES if index[name].any())]].astype(object)
     # The last bits of a vocoder's sound are its machine's. Stem and rate tell what a variant is.
     content.loc[index["kind"] == "stretched", ["scale", "sha256"]] = ""
     rows = sorted(content.values.tolist())

@@ -63,6 +63,7 @@ def make_plan(corpus: Corpus, rates: Sequence[float] = ()) -> Plan:
     whole = whole_clips(corpus.clips, {item.path for item in [*unreadable, *uneven]})
     clips = clips[clips["path"].isin(whole["path"])].assign(rate=1.0)
     clips = pd.concat([clips, synthetic_clips(), *stretched_clips(clips, rates)], ignore_index=True)
+    clips = clips.fillna({"artist": "", "split": ""})  # synthetic noise has neither
     clips["offset"] = GUARD + (clips["length"] + GUARD).cumsum() - (clips["length"] + GUARD)
     return Plan(corpus, clips, (*corpus.broken, *unreadable, *uneven))
 

@@ -1,4 +1,7 @@
-"""The tempo of a bank's songs: measured when all clips are in place, and kept while a song's stems sound the same."""
+"""The tempo of a bank's songs: measured when all clips are in place, and kept while a song's stems sound the same.
+
+It brings stems of different songs together, so a song that is not taken apart has none.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -40,8 +43,8 @@ class Song:
 
 
 def songs_of(index: pd.DataFrame, samples: Path) -> list[Song]:
-    """The songs of an index with measures, whose samples are in that file."""
-    stems = index[index["kind"] == "stem"].sort_values(["group", "part"])
+    """The songs of an index with measures that are taken apart, whose samples are in that file."""
+    stems = index[(index["kind"] == "stem") & (index["part"] != "mix")].sort_values(["group", "part"])
     columns = stems[["part", "offset", "length", "scale", "sha256"]].astype(object)
     rows = [tuple(row) for row in columns.itertuples(index=False)]
     by_song: dict[str, list] = {}
@@ -81,7 +84,7 @@ def _known_in_bank(bank: Bank) -> KnownTempi:
 def with_tempo(index: pd.DataFrame, beats: Mapping[str, Beats]) -> pd.DataFrame:
     """The index with TEMPO_COLUMNS: a song's own in the rows of its stems, as played in those of its variants."""
     rows = [
-        _as_played(beats[group], rate) if kind in ("stem", "stretched") else NO_BEATS
+        _as_played(beats[group], rate) if kind in ("stem", "stretched") and group in beats else NO_BEATS
         for kind, group, rate in zip(index["kind"], index["group"], index["rate"], strict=True)
     ]
     values = pd.DataFrame([tuple(asdict(row).values()) for row in rows], index.index, columns=list(TEMPO_COLUMNS))

@@ -1,5 +1,9 @@
-"""Folds by song and by noise recording: nothing that is trained on is ever validated on."""
+"""Folds by song and by noise recording: nothing that is trained on is ever validated on.
 
+Where artists are known, all songs of one are in one fold. Cuts by ratios, and the corpus's own, are in splits.py.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,40 +40,57 @@ class Folds:
         held_out[~shared] = self.table.set_index(["kind", "group"])["fold"].loc[key].to_numpy() == fold
         return index[~held_out], index[held_out | (shared & (fold != ALL))]
 
+    def tested(self, index: pd.DataFrame, fold: int) -> pd.DataFrame:
+        """No row: what folds hold out validates."""
+        return index[:0]
+
 
 def make_folds(index: pd.DataFrame, count: int, seed: int) -> Folds:
     """Cut a bank's songs and noise recordings into folds, stratified by label, the same for the same arguments."""
+    if count < 2:
+        raise UserError(f"folds.count={count}: what one fold holds out leaves nothing to train on; use 2 or more")
+    return Folds(dealt(index, count, seed, "use fewer with --set folds.count=2"))
+
+
+def dealt(index: pd.DataFrame, count: int, seed: int, remedy: str) -> pd.DataFrame:
+    """Songs and noise recordings dealt out to `count` folds: columns kind, group, label, fold.
+
+    UserError, with the remedy, where a class has fewer songs, or artists, than that.
+    """
     stems = index[index["kind"] == "stem"].drop_duplicates("group")
-    fewest = stems["label"].value_counts()
-    if fewest.min() < count:
-        raise UserError(
-            f"{fewest.idxmin()} has {fewest.min()} songs, too few for {count} folds: use fewer with --set folds.count=2"
-        )
+    for column, told in ((stems["group"], "songs"), (_families(stems), "artists")):
+        fewest = column.groupby(stems["label"]).nunique()
+        if fewest.min() < count:
+            raise UserError(f"{fewest.idxmin()} has {fewest.min()} {told}, too few for {count} folds: {remedy}")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     songs = _folds_of(splitter, stems)
     noises = index[index["kind"] == "noise"]
     if len(noises) == 0:
-        return Folds(songs)
+        return songs
     if noises["group"].nunique() < count:
-        raise UserError(f"{noises['group'].nunique()} noise recordings are too few for {count} folds: use fewer folds")
-    return Folds(pd.concat([songs, _folds_of(splitter, noises)], ignore_index=True))
+        raise UserError(f"{noises['group'].nunique()} noise recordings are too few for {count} folds: {remedy}")
+    return pd.concat([songs, _folds_of(splitter, noises)], ignore_index=True)
 
 
 def open_folds(path: Path, index: pd.DataFrame, count: int, seed: int) -> Folds:
-    """The folds of the CSV at `path`; where it is not there yet, make them and write it.
+    """The folds of the CSV at `path`; where it is not there yet, make them and write it."""
+    return Folds(written_once(path, index, lambda: make_folds(index, count, seed).table))
 
-    They are read and not made again, so that another version of a library cannot move a song.
+
+def written_once(path: Path, index: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table of the CSV at `path`, a row a song or recording of the index; made and written where it is not there.
+
+    It is read and not made again, so that another version of a library cannot move a song.
     """
     if not path.exists():
-        table = make_folds(index, count, seed).table
         with write_whole(path) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+            make().to_csv(temporary, index=False, lineterminator="\n")
     table = pd.read_csv(path, dtype={"kind": str, "group": str, "label": str}, keep_default_na=False)
     recorded = index[index["kind"].isin(["stem", "noise"])]
     groups = set(map(tuple, recorded[["kind", "group"]].to_numpy()))
     if set(map(tuple, table[["kind", "group"]].to_numpy())) != groups:
-        raise UserError(f"{path} holds folds of other songs than the bank: remove it, and the runs that used it")
-    return Folds(table)
+        raise UserError(f"{path} holds other songs than the bank: remove it, and the runs that used it")
+    return table
 
 
 def _folds_of(splitter: StratifiedGroupKFold, clips: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +98,12 @@ def _folds_of(splitter: StratifiedGroupKFold, clips: pd.DataFrame) -> pd.DataFra
     # where every class has fewer clips than there are folds, as a handful of noises may, there is nothing to stratify
     most = clips["label"].value_counts().max()
     strata = clips["label"] if most >= splitter.n_splits else np.zeros(len(clips))
-    for number, (_, held_out) in enumerate(splitter.split(clips, strata, clips["group"])):
+    for number, (_, held_out) in enumerate(splitter.split(clips, strata, _families(clips))):
         fold[held_out] = number
     table = clips[["kind", "group", "label"]].assign(fold=fold).drop_duplicates(["kind", "group"])
     return table.sort_values(["kind", "group"], ignore_index=True)
+
+
+def _families(clips: pd.DataFrame) -> pd.Series:
+    """What stays together of each clip: all of its artist, else its group."""
+    return clips["artist"].where(clips["artist"] != "", "group " + clips["group"])

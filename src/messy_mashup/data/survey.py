@@ -82,7 +82,7 @@ def look(root: Path) -> Survey:
     """Read the header of every clip and test mashup below a data set's folder; nothing is decoded."""
     corpus = corpora.load(corpora.recognise(root)).scan(root)
     clips, broken_clips = _with_headers(corpus.clips, root)
-    test, broken_test = _with_headers(corpora.load(corpus.name).test_clips(root), root)
+    test, broken_test = _with_headers(corpora.test_clips(corpus.name, root), root)
     return Survey(root, clips, test, (*corpus.broken, *broken_clips, *broken_test))
 
 

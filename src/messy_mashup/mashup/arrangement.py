@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from messy_mashup.mashup import tempo
+from messy_mashup.mashup.changes import Changes
 from messy_mashup.mashup.pool import ABSENT, Pool
-from messy_mashup.purposes import EXTRAS
-from messy_mashup.recipe import MashupRecipe
+from messy_mashup.mashup.turns import songs_in_turn, turns
+from messy_mashup.purposes import CHANGES, COPIES, EXTRAS, HEARD
+from messy_mashup.recipe import Change, MashupRecipe
 
 Range = tuple[float, float]
 
@@ -51,33 +53,43 @@ def draw(pool: Pool, recipe: MashupRecipe, key: tuple[int, int, int], start: int
     """Mashups `start` to `start + count` of the stream that `key` (seed, purpose, epoch) names."""
     pool.refuse(recipe)
     voices, bursts = len(recipe.parts), recipe.bursts[1]
-    draws = _Draws(key, start, count, width=3 + 5 * voices + 2 + 5 * bursts)
+    turn, rows = turns(pool, recipe, key, start, count), np.arange(start, start + count)
+    # A kept copy is drawn by its number, whatever the epoch; where a model listens is not kept.
+    own_key, own_rows = (key, rows) if turn.copy is None else ((*key[:2], 0, COPIES), turn.copy)
+    draws = _Draws(own_key, own_rows, width=3 + 5 * voices + 2 + 5 * bursts)
     # What most recipes leave out has numbers of its own, so that all else is drawn the same with and without it.
-    extras = _Draws((*key, EXTRAS), start, count, width=13 + voices + 2 * bursts)
-    label = _number_below(draws.one(), len(pool.classes))
+    extras = _Draws((*own_key, EXTRAS), own_rows, width=13 + voices + 2 * bursts)
+    label, first = _number_below(draws.one(), len(pool.classes)), None
+    if turn.song is not None:
+        label, first = (column[turn.song] for column in songs_in_turn(pool))
     wanted_s = np.where(extras.one() < recipe.whole, np.inf, _within(recipe.length_s, draws.one()))
-    heard_at = draws.one()
-    high_pass_hz = _sometimes(recipe.high_pass, recipe.high_pass_hz, extras)
-    low_pass_hz = _sometimes(recipe.low_pass, recipe.low_pass_hz, extras)
-    length_s, *voice_columns = _voices(recipe, pool, label, wanted_s, draws, extras)
-    voice_columns = _with_echoes(recipe, *voice_columns, extras)
+    heard_at = draws.one() if turn.copy is None else _Draws((*key, HEARD), rows, width=1).one()
+    changes = Changes.of(recipe, turn.change, lambda: _Draws((*key, CHANGES), rows, width=1).one())
+    high_pass_hz = _sometimes(changes, "high_pass", recipe.high_pass, recipe.high_pass_hz, extras)
+    low_pass_hz = _sometimes(changes, "low_pass", recipe.low_pass, recipe.low_pass_hz, extras)
+    length_s, *voice_columns = _voices(recipe, pool, (label, first), wanted_s, changes, draws, extras)
+    voice_columns = _with_echoes(recipe, changes, *voice_columns, extras)
     burst_columns = _with_bed(recipe, pool, length_s, _bursts(recipe, pool, length_s, draws, extras), extras)
     return Arrangements(label, length_s, heard_at, high_pass_hz, low_pass_hz, *voice_columns, *burst_columns)
 
 
 def _voices(
-    recipe: MashupRecipe, pool: Pool, label: np.ndarray, wanted_s: np.ndarray, draws: "_Draws", extras: "_Draws"
+    recipe: MashupRecipe,
+    pool: Pool,
+    turn: tuple[np.ndarray, np.ndarray | None],
+    wanted_s: np.ndarray,
+    changes: Changes,
+    draws: "_Draws",
+    extras: "_Draws",
 ) -> tuple[np.ndarray, ...]:
     """The mashups' lengths (batch,), and clip, offset, rate and gain of every voice (batch, voices)."""
-    voices = len(recipe.parts)
-    songs = _different(draws.block(voices), pool.song_count[label])
+    voices, (label, first) = len(recipe.parts), turn
+    songs = _different(draws.block(voices), pool.song_count[label], first)
     clip = pool.songs[label[:, None], songs, np.arange(voices)]
-    stretched = draws.block(voices) < recipe.stretched
-    drawn = np.where(stretched, _within(recipe.rate, draws.block(voices)), 1.0)
-    rate = tempo.rates(recipe, pool, clip, drawn)
+    rate = tempo.rates(recipe, pool, clip, changes.rates(draws.block(voices), draws.block(voices)))
     clip, rate = tempo.with_variants(pool, clip, rate, extras.block(voices) < recipe.vocoded)
     clip_s = pool.length_s[clip]
-    length_s = np.minimum(wanted_s, (clip_s / rate).min(axis=1))
+    length_s = np.minimum(wanted_s, np.minimum((clip_s / rate).min(axis=1), changes.longest_s(clip_s)))
     offset_s = draws.block(voices) * np.maximum(0, clip_s - length_s[:, None] * rate)
     if recipe.tempo == "downbeats":
         offset_s, length_s = tempo.aligned(pool, clip, rate, offset_s, length_s)
@@ -86,6 +98,7 @@ def _voices(
 
 def _with_echoes(
     recipe: MashupRecipe,
+    changes: Changes,
     clip: np.ndarray,
     offset_s: np.ndarray,
     rate: np.ndarray,
@@ -94,10 +107,10 @@ def _with_echoes(
 ) -> list[np.ndarray]:
     """The columns of the voices; where the recipe has echoes, each voice once more, later and softer."""
     echoing, late_s, softer = (column[:, None] for column in extras.block(3).T)
-    if not recipe.echo:
+    if not recipe.echo and "echo" not in recipe.changes:
         return [clip, offset_s, rate, gain]
     echo = (
-        np.where(echoing < recipe.echo, clip, ABSENT),
+        np.where(changes.happens("echo", recipe.echo, echoing), clip, ABSENT),
         offset_s - _within(recipe.echo_s, late_s) * rate,
         rate,
         gain * _within(recipe.echo_gain, softer),
@@ -158,20 +171,21 @@ def _noise_gain(recipe: MashupRecipe, gain: Range, snr_db: Range, uniform: np.nd
     return _within(gain, uniform)
 
 
-def _sometimes(share: float, low_high: Range, extras: "_Draws") -> np.ndarray:
-    """A number within the range for this share of mashups, 0 for the others."""
-    happens, where = extras.block(2).T
-    return np.where(happens < share, _within(low_high, where), 0.0)
+def _sometimes(changes: Changes, effect: Change, share: float, low_high: Range, extras: "_Draws") -> np.ndarray:
+    """A number within the range for the mashups that the effect happens to, 0 for the others."""
+    chance, where = extras.block(2).T
+    return np.where(changes.happens(effect, share, chance), _within(low_high, where), 0.0)
 
 
 class _Draws:
-    """Uniform numbers in [0, 1), a row a mashup: the rows start … start + count of one counter-based stream."""
+    """Uniform numbers in [0, 1), a row a mashup: some rows of one counter-based stream."""
 
-    def __init__(self, key: tuple[int, ...], start: int, count: int, width: int) -> None:
+    def __init__(self, key: tuple[int, ...], rows: np.ndarray, width: int) -> None:
         width = -(-width // 4) * 4  # Philox makes four numbers a step, so a row is whole steps
+        first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
         stream = np.random.Philox(key=np.random.SeedSequence(key).generate_state(2, np.uint64))
-        stream.advance(start * width // 4)
-        self.rows = np.random.Generator(stream).random((count, width))
+        stream.advance(first * width // 4)
+        self.rows = np.random.Generator(stream).random((last + 1 - first, width))[rows - first]
         self.used = 0
 
     def one(self) -> np.ndarray:
@@ -191,10 +205,14 @@ def _number_below(uniform: np.ndarray, count: int | np.ndarray) -> np.ndarray:
     return np.floor(uniform * count).astype(np.int64)
 
 
-def _different(uniform: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """A column of numbers below `count` for each column of `uniform`, all different within a row."""
+def _different(uniform: np.ndarray, count: np.ndarray, first: np.ndarray | None) -> np.ndarray:
+    """A column of numbers below `count` for each column of `uniform`, all different within a row; the first column is
+    given where it is not to be drawn.
+    """
     chosen = np.empty(uniform.shape, np.int64)
-    for column in range(uniform.shape[1]):
+    if first is not None:
+        chosen[:, 0] = first
+    for column in range(0 if first is None else 1, uniform.shape[1]):
         number = _number_below(uniform[:, column], count - column)
         # The k-th number that is still free: step over the taken ones from the smallest up.
         for taken in np.sort(chosen[:, :column], axis=1).T:

@@ -24,6 +24,8 @@ from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.mashup.residence import Reading, residence
 from messy_mashup.recipe import BurstLevel
 
+FRAMES_AT_ONCE = 8192  # more than any clip of 30 s has
+
 
 class Part(NamedTuple):
     """What a model hears of a batch of mashups."""
@@ -102,16 +104,20 @@ class MashupPlayer:
         return levels.masked_fill_(past[:, :, None], padding_value(self.spec))
 
     def _levels_on_cpu(self, part: Part) -> torch.Tensor:
-        """As `_levels`, one mashup at a time, because a batch would fall out of the cache."""
+        """As `_levels`, one mashup at a time, because a batch would fall out of the cache, and of a long one so many
+        frames at a time that memory does not grow with it.
+        """
         weights = logmel.frame_weights(self.spec, self.device)
-        windows = torch.zeros(1, part.first.shape[1], self.spec.fft)
+        windows = torch.zeros(1, min(part.first.shape[1], FRAMES_AT_ONCE), self.spec.fft)
         levels = torch.empty(*part.first.shape, self.spec.mels)
         for row, frames in enumerate(part.heard.tolist()):
             one = slice(row, row + 1)
-            score, first = part.score.rows(one), part.first[one, :frames]
-            mixed_and_weighted(part.samples, score, first, weights, windows[:, :frames])
-            response = None if part.response is None else part.response[one]
-            logmel.levels(windows[:, :frames], self.spec, response, out=levels[one, :frames])
+            score, response = part.score.rows(one), None if part.response is None else part.response[one]
+            for begin in range(0, frames, FRAMES_AT_ONCE):
+                end = min(frames, begin + FRAMES_AT_ONCE)
+                portion = windows[:, : end - begin]
+                mixed_and_weighted(part.samples, score, part.first[one, begin:end], weights, portion)
+                logmel.levels(portion, self.spec, response, out=levels[one, begin:end])
             levels[one, frames:] = padding_value(self.spec)
         return levels
 

@@ -1,7 +1,8 @@
 """Backbones, one file each; the folder's listing is the registry.
 
 A backbone's file offers `frame_spec(recipe)`, what it hears; `build(recipe, classes)`, a `Backbone` with random
-weights; and, where its recipe has `weights`, `load_pretrained(model, recipe)`, which puts those in.
+weights; and, where its recipe has `weights`, `load_pretrained(model, recipe)`, which puts those in. Where these may be
+frozen, so that a member is no whole without them, `base_digest(recipe)` tells which they are.
 """
 
 from importlib import import_module
@@ -26,6 +27,11 @@ def load_pretrained(model: Backbone, recipe: recipes.Backbone) -> None:
     """Put the weights that the recipe names into a model of `build`; none are named: leave it as it is."""
     if getattr(recipe, "weights", ""):
         _file(recipe).load_pretrained(model, recipe)
+
+
+def base_digest(recipe: recipes.Backbone) -> str | None:
+    """SHA-256 of the pretrained weights that a member of this recipe needs beside its own; None where it needs none."""
+    return _file(recipe).base_digest(recipe) if getattr(recipe, "frozen", False) else None
 
 
 def _file(recipe: recipes.Backbone) -> ModuleType:

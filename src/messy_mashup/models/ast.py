@@ -13,8 +13,11 @@ from torch.nn.functional import interpolate
 
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK, FrameSpec
-from messy_mashup.models.ast_checkpoint import POSITIONS, Grid, find_checkpoint, hub_name, read_checkpoint
+from messy_mashup.files import file_digest
+from messy_mashup.models import adapters
+from messy_mashup.models.ast_checkpoint import POSITIONS, TENSORS, Grid, find_checkpoint, hub_name, read_checkpoint
 from messy_mashup.models.backbone import Backbone
+from messy_mashup.models.heads import head_layers
 from messy_mashup.recipe import ASTRecipe
 from messy_mashup.torchvision_import import import_torchvision
 
@@ -36,9 +39,10 @@ def build(recipe: ASTRecipe, classes: int) -> "AST":
 def load_pretrained(model: "AST", recipe: ASTRecipe) -> None:
     """Put in the checkpoint that the recipe names: all or, with a UserError, nothing.
 
-    The head comes with it if it has the model's number of classes, and stays random otherwise.
+    The head comes with it if it is the model's own and has its number of classes, and stays random otherwise. Adapters
+    begin where they change nothing.
     """
-    own = model.state_dict()
+    own = adapters.without_adapters(model.state_dict())
     folder = find_checkpoint(recipe.weights)
     network = model.audio_spectrogram_transformer.config.to_dict()
     checkpoint = read_checkpoint(folder, network, {name: tensor.shape for name, tensor in own.items()})
@@ -47,7 +51,13 @@ def load_pretrained(model: "AST", recipe: ASTRecipe) -> None:
     restrided = Grid.over(AST_FBANK.mels, checkpoint.frames, recipe.stride, PATCH)
     table = checkpoint.tensors[POSITIONS]
     fitted = {POSITIONS: fit_positions(table, source, restrided, model.grid.columns)}
-    model.load_state_dict(own | checkpoint.tensors | fitted)
+    model.load_state_dict(model.state_dict() | checkpoint.tensors | fitted)
+    adapters.reset(model)
+
+
+def base_digest(recipe: ASTRecipe) -> str:
+    """SHA-256 of the checkpoint that the recipe names."""
+    return file_digest(find_checkpoint(recipe.weights) / TENSORS).hex()
 
 
 def fit_positions(table: torch.Tensor, source: Grid, restrided: Grid, columns: int) -> torch.Tensor:
@@ -78,11 +88,11 @@ class AST(Backbone):
         self.stride_frames = recipe.stride[1]
         _check(recipe, frames, self.grid)
         self.audio_spectrogram_transformer = _network(recipe, frames)
-        norm = nn.LayerNorm(recipe.width, eps=self.audio_spectrogram_transformer.config.layer_norm_eps)
-        dense = nn.Linear(recipe.width, classes)
-        nn.init.trunc_normal_(dense.weight, std=INITIAL_STD)
-        nn.init.zeros_(dense.bias)
-        self.classifier = nn.Sequential(OrderedDict(layernorm=norm, dense=dense))
+        self.classifier = _classifier(recipe, classes, self.audio_spectrogram_transformer.config.layer_norm_eps)
+        if recipe.frozen:
+            self.audio_spectrogram_transformer.requires_grad_(False)
+        if recipe.dora.rank:
+            adapters.add_dora(self.audio_spectrogram_transformer, recipe.dora, hub_name)
         self.register_state_dict_post_hook(_to_hub_names)
         self.register_load_state_dict_pre_hook(_from_hub_names)
 
@@ -133,6 +143,28 @@ def _check(recipe: ASTRecipe, frames: int, grid: Grid) -> None:
             f"backbone.patchout={recipe.patchout} leaves nothing of {grid.rows} rows and {grid.columns} columns of "
             "patches: leave out fewer"
         )
+    if recipe.frozen and not recipe.weights:
+        raise UserError("backbone.frozen=True needs backbone.weights: a frozen network of random weights tells nothing")
+    if recipe.dora.rank and not recipe.frozen:
+        raise UserError(
+            f"backbone.dora.rank={recipe.dora.rank} needs backbone.frozen=True: without it all weights learn"
+        )
+
+
+def _classifier(recipe: ASTRecipe, classes: int, norm_eps: float) -> nn.Sequential:
+    """The head; without a hidden layer it is transformers' own."""
+    if recipe.head.hidden:
+        layers = head_layers(recipe.width, recipe.head, classes)
+    else:
+        norm = nn.LayerNorm(recipe.width, eps=norm_eps)
+        layers = OrderedDict(
+            layernorm=norm, dropout=nn.Dropout(recipe.head.dropout), dense=nn.Linear(recipe.width, classes)
+        )
+    for layer in layers.values():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=INITIAL_STD)
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(layers)
 
 
 def _network(recipe: ASTRecipe, frames: int) -> nn.Module:

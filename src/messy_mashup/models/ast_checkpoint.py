@@ -17,12 +17,14 @@ from safetensors import SafetensorError, safe_open
 
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK
+from messy_mashup.models.adapters import WRAPPED
 from messy_mashup.models.hub import from_hub, listed
 from messy_mashup.paths import ATTACHED_DEPTH, find_weights, folders_below
 
 CONFIG, TENSORS, EXTRACTOR = "config.json", "model.safetensors", "preprocessor_config.json"
 MODEL_TYPE = "audio-spectrogram-transformer"
 ENCODER, HEAD = "audio_spectrogram_transformer.", "classifier."
+PLAIN_HEAD = {f"{HEAD}{layer}.{kind}" for layer in ("layernorm", "dense") for kind in ("weight", "bias")}
 POSITIONS = ENCODER + "embeddings.position_embeddings"
 # The fields of config.json that decide what the tensors compute, apart from the grid of patches.
 NETWORK_FIELDS = (
@@ -78,7 +80,8 @@ class Checkpoint:
 
 
 def hub_name(name: str) -> str:
-    """The name of a tensor on the hub, from its name in any version of transformers."""
+    """The name of a tensor on the hub, from its name in any version of transformers, adapted or not."""
+    name = name.replace(WRAPPED, "")
     for pattern, replacement in HUB_NAMES:
         name = re.sub(pattern, replacement, name)
     return name
@@ -197,10 +200,11 @@ def _why_missing(path: Path) -> str:
 
 
 def _without_other_head(tensors: dict[str, torch.Tensor], shapes: Mapping[str, torch.Size]) -> dict[str, torch.Tensor]:
-    """Leave out a head that is whole but of another number of classes."""
-    head = {name for name in shapes if name.startswith(HEAD)}
-    classes = tensors.get(HEAD + "dense.bias")
-    if not head <= set(tensors) or classes is None or classes.shape == shapes[HEAD + "dense.bias"]:
+    """Leave out a head that is whole but of another number of classes, or of another kind than the network's."""
+    head = {name for name in tensors if name.startswith(HEAD)}
+    own = {name for name in shapes if name.startswith(HEAD)}
+    same = head == own and tensors[HEAD + "dense.bias"].shape == shapes[HEAD + "dense.bias"]
+    if head != PLAIN_HEAD or same:
         return tensors
     return {name: tensor for name, tensor in tensors.items() if name not in head}
 

@@ -1,6 +1,7 @@
 """What every backbone is to the other rooms."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -24,3 +25,20 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> list[list[nn.Parameter]]:
         """All parameters, stage by stage from the input up; the last stage is the head."""
+
+    def learnt(self) -> dict[str, torch.Tensor]:
+        """The tensors that a member consists of: all but the weights that are frozen."""
+        tensors = self.state_dict(keep_vars=True)
+        return {
+            name: tensor.detach()
+            for name, tensor in tensors.items()
+            if not isinstance(tensor, nn.Parameter) or tensor.requires_grad
+        }
+
+    def load_learnt(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put a member's tensors in; RuntimeError where they are not just those of `learnt`, in name and shape."""
+        own = self.learnt()
+        missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+        if missing or unknown:
+            raise RuntimeError(f"it lacks {missing[:3]}, and has {unknown[:3]} which the network has not")
+        self.load_state_dict(self.state_dict() | dict(tensors))

@@ -133,7 +133,7 @@ def begin(data: str | Path = "") -> Session:
     """Find what there is and print it. `data` names the data set's folder where there are several."""
     _install_wheels(paths.REPOSITORY / WHEELS_FOLDER)
     version = code_version(paths.REPOSITORY)
-    folder = paths.find_data(corpora.is_corpus, Path(data) if data else None)
+    folder = paths.find_data(corpora.is_competition, Path(data) if data else None)
     session = Session(folder, corpora.recognise(folder), paths.runs())
     clean = {"yes": "", "no": ", changed since", "": ", origin not known"}[version.clean]
     print(f"code   {version.commit[:12] or 'no commit'}{clean}: {paths.REPOSITORY}")

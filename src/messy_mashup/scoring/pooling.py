@@ -19,28 +19,44 @@ class Opinion(NamedTuple):
     """What a model makes of a clip."""
 
     logits: np.ndarray  # (classes,) float64
-    votes: float  # share of the windows that chose the class of the highest logit
+    votes: np.ndarray  # (classes,) share of the chunks that chose each class
+    chunks: int  # that were asked
 
 
-def window_starts(length: int, frames: int, scoring: ScoringRecipe) -> np.ndarray:
-    """The first frame of every window of `frames` frames in a clip of `length`; a clip that is not longer has one.
+def chunk_windows(length: int, frames: int, chunk_frames: int, scoring: ScoringRecipe) -> list[np.ndarray]:
+    """The first frames of the windows of `frames` frames in a clip of `length`, an array for every chunk that has an
+    opinion of its own.
 
-    Overlapping windows cover all frames, and the last ends where the clip ends. Random ones begin at the same shares
-    of every clip, so that no clip's result depends on the others.
+    Overlapping windows cover all frames, and the last ends where the clip ends; each is a chunk. Random chunks begin at
+    the same shares of every clip, so that no clip's result depends on the others. They are as long as a window, or have
+    `chunk_frames` frames, where that is more, and are then covered by overlapping windows.
     """
+    if scoring.windows == "overlapping":
+        return [np.array([start]) for start in _overlapping(length, frames, scoring.overlap)]
+    chunk = min(length, max(frames, chunk_frames))
+    within = _overlapping(chunk, frames, scoring.overlap)
+    return [start + within for start in _random(length, chunk, scoring)]
+
+
+def _overlapping(length: int, frames: int, overlap: float) -> np.ndarray:
     last_start = length - frames
     if last_start <= 0:
         return np.zeros(1, int)
-    if scoring.windows == "random":
-        stream = np.random.Philox(key=np.random.SeedSequence(scoring.seed).generate_state(2, np.uint64))
-        shares = np.random.Generator(stream).random(scoring.chunks)
-        return (shares * (last_start + 1)).astype(int)
-    step = max(1, frames - math.ceil(frames * scoring.overlap))
+    step = max(1, frames - math.ceil(frames * overlap))
     return np.linspace(0, last_start, 1 + math.ceil(last_start / step)).round().astype(int)
 
 
+def _random(length: int, frames: int, scoring: ScoringRecipe) -> np.ndarray:
+    last_start = length - frames
+    if last_start <= 0:
+        return np.zeros(1, int)
+    stream = np.random.Philox(key=np.random.SeedSequence(scoring.seed).generate_state(2, np.uint64))
+    shares = np.random.Generator(stream).random(scoring.chunks)
+    return (shares * (last_start + 1)).astype(int)
+
+
 def pool(windows: np.ndarray, pooled: Literal["logits", "probabilities", "majority"]) -> Opinion:
-    """One opinion from the logits (windows, classes) of a clip's windows.
+    """One opinion from the logits (windows, classes) of a clip's windows, or of its chunks.
 
     "logits" is their mean; "probabilities" the logarithm of the mean probabilities; "majority" that of the mean over
     the windows that chose the class which most windows chose, so that its highest probability is that class's. Of
@@ -49,10 +65,9 @@ def pool(windows: np.ndarray, pooled: Literal["logits", "probabilities", "majori
     windows = windows.astype(np.float64)
     if not np.isfinite(windows).all():
         # A vote would hide a window that has none
-        return Opinion(np.full(windows.shape[1], np.nan), math.nan)
+        return Opinion(*np.full((2, windows.shape[1]), np.nan), len(windows))
     if pooled == "logits":
-        # Row after row: numpy's own sum may add in another order
-        return _voted(sum(windows, np.zeros(windows.shape[1])) / len(windows), windows)
+        return _voted(mean_logits(windows), windows)
     likely = _log_mean(windows)
     if pooled == "probabilities":
         return _voted(likely, windows)
@@ -62,8 +77,15 @@ def pool(windows: np.ndarray, pooled: Literal["logits", "probabilities", "majori
     return _voted(_log_mean(windows[chosen == winner]), windows)
 
 
+def mean_logits(windows: np.ndarray) -> np.ndarray:
+    """The mean (classes,) float64 of logits (windows, classes)."""
+    # Row after row: numpy's own sum may add in another order
+    return sum(windows.astype(np.float64), np.zeros(windows.shape[1])) / len(windows)
+
+
 def _voted(logits: np.ndarray, windows: np.ndarray) -> Opinion:
-    return Opinion(logits, float((windows.argmax(axis=1) == logits.argmax()).mean()))
+    votes = np.bincount(windows.argmax(axis=1), minlength=windows.shape[1])
+    return Opinion(logits, votes / len(windows), len(windows))
 
 
 def _log_mean(windows: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,10 +17,11 @@ from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import padding_value, wave_log_mel
 from messy_mashup.recipe import ScoringRecipe
 from messy_mashup.scoring.metrics import softmax
-from messy_mashup.scoring.pooling import Opinion, pool, window_starts
+from messy_mashup.scoring.pooling import Opinion, chunk_windows, mean_logits, pool
 
 WINDOWS_AT_ONCE = 64
 
+Place = tuple[int, int]  # of a window: the number of its clip, and of its chunk there
 # Logits (members, clips, classes) to log-probabilities (clips, classes)
 Combine = Callable[[np.ndarray], np.ndarray]
 
@@ -45,14 +47,16 @@ class Listener:
     def opinions(self, log_mels: Iterable[torch.Tensor]) -> Iterator[Opinion]:
         """What is made of each clip, in order; nothing is kept of a clip that is done."""
         self.model.eval()
-        for _, heard in groupby(self._window_logits(log_mels), key=itemgetter(0)):
-            yield pool(np.stack([logits for _, logits in heard]), self.scoring.pooled)
+        for _, heard in groupby(self._window_logits(log_mels), key=lambda item: item[0][0]):
+            chunks = [[logits for _, logits in chunk] for _, chunk in groupby(heard, key=itemgetter(0))]
+            opinions = [mean_logits(np.stack(chunk)) if len(chunk) > 1 else chunk[0] for chunk in chunks]
+            yield pool(np.stack(opinions), self.scoring.pooled)
 
-    def _window_logits(self, log_mels: Iterable[torch.Tensor]) -> Iterator[tuple[int, np.ndarray]]:
-        waiting: list[tuple[int, torch.Tensor]] = []
+    def _window_logits(self, log_mels: Iterable[torch.Tensor]) -> Iterator[tuple[Place, np.ndarray]]:
+        waiting: list[tuple[Place, torch.Tensor]] = []
         for clip, log_mel in enumerate(log_mels):
             heard = windows_of(log_mel, self.frames, self.spec, self.scoring, self.unheard)
-            waiting += [(clip, window) for window in heard]
+            waiting += [((clip, chunk), window) for chunk, window in heard]
             while len(waiting) >= WINDOWS_AT_ONCE:
                 yield from self._forward(waiting[:WINDOWS_AT_ONCE])
                 waiting = waiting[WINDOWS_AT_ONCE:]
@@ -60,23 +64,25 @@ class Listener:
             yield from self._forward(waiting)
 
     @torch.inference_mode()
-    def _forward(self, windows: list[tuple[int, torch.Tensor]]) -> Iterator[tuple[int, np.ndarray]]:
-        clips, log_mels = zip(*windows, strict=True)
+    def _forward(self, windows: list[tuple[Place, torch.Tensor]]) -> Iterator[tuple[Place, np.ndarray]]:
+        places, log_mels = zip(*windows, strict=True)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.model(torch.stack(log_mels).to(self.device))
-        return zip(clips, logits.float().cpu().numpy(), strict=True)
+        return zip(places, logits.float().cpu().numpy(), strict=True)
 
 
 def windows_of(
     log_mel: torch.Tensor, frames: int, spec: FrameSpec, scoring: ScoringRecipe, unheard: int = 0
-) -> list[torch.Tensor]:
-    """The windows (frames, mels) of a clip's log-mel; a clip shorter than one is filled with the padding value.
+) -> list[tuple[int, torch.Tensor]]:
+    """The windows (frames, mels) of a clip's log-mel, each with the number of its chunk; a clip shorter than one is
+    filled with the padding value.
 
     unheard: so many frames at a window's end are heard by no model, so the clip's own end is laid before them.
     """
     missing = max(unheard, frames - len(log_mel))
     padded = torch.nn.functional.pad(log_mel, (0, 0, 0, missing), value=padding_value(spec))
-    return [padded[start : start + frames] for start in window_starts(len(log_mel) + unheard, frames, scoring)]
+    chunks = chunk_windows(len(log_mel) + unheard, frames, spec.frames_in(scoring.chunk_s), scoring)
+    return [(chunk, padded[start : start + frames]) for chunk, starts in enumerate(chunks) for start in starts]
 
 
 def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
@@ -90,11 +96,19 @@ def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
     return wave_log_mel(torch.from_numpy(wave / peak), spec)
 
 
+class Verdict(NamedTuple):
+    """What a blend makes of a file."""
+
+    probabilities: np.ndarray  # (classes,)
+    votes: float  # share of the chunks, over all members, that chose the likeliest class
+    chunks: int  # that were asked, of each member
+
+
 def classify(
     listeners: Sequence[Listener], files: Iterable[Path], combine: Combine
-) -> Iterator[tuple[Path, np.ndarray | UserError]]:
-    """Every file's probabilities (classes,), combined from the listeners' logits, or the sentence that says what is
-    wrong with it. A file is decoded once for each front-end.
+) -> Iterator[tuple[Path, Verdict | UserError]]:
+    """Every file's verdict, combined from the listeners' logits, or the sentence that says what is wrong with it. A
+    file is decoded once for each front-end.
     """
     for file in files:
         try:
@@ -102,8 +116,11 @@ def classify(
         except UserError as error:
             yield file, error
             continue
-        logits = np.stack([listener.logits([log_mels[listener.spec]]) for listener in listeners])
+        opinions = [next(listener.opinions([log_mels[listener.spec]])) for listener in listeners]
+        logits = np.stack([opinion.logits for opinion in opinions]).astype(np.float32)
         if not np.isfinite(logits).all():
             yield file, UserError(f"{file}: the model gave no finite logits; train its members again")
             continue
-        yield file, softmax(combine(logits))[0]
+        probabilities = softmax(combine(logits[:, None]))[0]
+        votes = np.mean([opinion.votes[probabilities.argmax()] for opinion in opinions])
+        yield file, Verdict(probabilities, float(votes), opinions[0].chunks)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ from messy_mashup.data.bank import Bank
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import Stopped, UserError
 from messy_mashup.files import write_whole
+from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.pool import Pool
+from messy_mashup.mashup.turns import turns_in_epoch
 from messy_mashup.mashup.validation import Plan
 from messy_mashup.purposes import INITIAL_WEIGHTS
-from messy_mashup.recipe import Recipe
+from messy_mashup.recipe import Recipe, TrainRecipe
 from messy_mashup.recipe_text import to_json
 from messy_mashup.scoring import metrics, plots, predictions
 from messy_mashup.scoring.predict import Listener
@@ -47,12 +51,13 @@ def fit(
     device: torch.device,
     stop: Stop | None = None,
     wandb_project: str | None = None,
+    also: Sequence[Watch] = (),
 ) -> None:
     """Train a fold's member into `folder`, going on from where it stands; ALL trains on every song.
 
     Held-out predictions come from the last weights, not the best: an epoch chosen on the clips it is scored on
     flatters the score, and members trained on all songs have no other choice than the last. Raises Stopped, with all
-    that was done saved, when `stop` has a reason.
+    that was done saved, when `stop` has a reason. `also` are told the numbers of the epochs that are trained here.
     """
     member = Member(recipe, bank, plan, fold, device, folder)
     member.begin(run_folder.load_state(folder, member.card))
@@ -65,7 +70,7 @@ def fit(
     if left:
         with member.watched(wandb_project) as watches:
             for epoch in left:
-                member.epoch(epoch, stop or Stop(), watches)
+                member.epoch(epoch, stop or Stop(), [*watches, *also])
     if member.ranks.leads:
         member.complete()
 
@@ -83,14 +88,15 @@ class Member:
             "bank": bank.digest,
             "fold": fold,
         }
-        if recipe.train.class_weights and len(recipe.train.class_weights) != len(plan.classes):
-            raise UserError(f"train.class_weights has {len(recipe.train.class_weights)} of {len(plan.classes)} classes")
+        if base := models.base_digest(recipe.backbone):
+            self.card["base"] = base
         self.spec = models.frame_spec(recipe.backbone)
         self.frames = self.spec.frames_in(recipe.backbone.heard_s)
         self.player = MashupPlayer(bank, self.spec, device)
         pool = plan.pool(bank, fold, recipe.mashup.parts)
         self.feed = Feed(recipe, self.player, pool, self.frames, self.ranks)
-        self.steps = max(1, recipe.train.mashups_per_epoch // recipe.train.batch_size)
+        self.train = _with_class_weights(recipe.train, pool)
+        self.steps = _steps(recipe, pool)
         torch.manual_seed(torch_seed(recipe.train.seed, INITIAL_WEIGHTS))
         self.model = models.build(recipe.backbone, len(plan.classes))
         self.rows: list[Row] = []
@@ -103,10 +109,10 @@ class Member:
 
     def begin(self, state: State | None) -> None:
         """Take up a saved state, or begin with pretrained weights where the recipe names some."""
-        if state is None:
+        if state is None or "base" in self.card:
             models.load_pretrained(self.model, self.recipe.backbone)
         every_step = self.recipe.train.epochs * self.steps
-        self.learner = Learner(self.model.to(self.device), self.recipe.train, every_step, self.device, self.ranks)
+        self.learner = Learner(self.model.to(self.device), self.train, every_step, self.device, self.ranks)
         if state is not None:
             self.learner.restore(state)
             self.rows, self.progress = list(state.rows), state.progress
@@ -132,15 +138,16 @@ class Member:
 
     def complete(self) -> None:
         """Make what a finished member lacks where some of its files were not kept."""
-        weights, oof = self.folder / run_folder.WEIGHTS, self.folder / run_folder.OOF
+        weights, oof, tested = (self.folder / name for name in (run_folder.WEIGHTS, run_folder.OOF, run_folder.TESTED))
         if not weights.exists():
-            run_folder.save_weights(weights, self.learner.best_known.state_dict(), self.card)
+            run_folder.save_weights(weights, self.learner.best_known.learnt(), self.card)
         if self.fold != ALL and not oof.exists():
-            predictions.save(self.held_out(), oof)
+            predictions.save(self.predicted(*self.plan.mashups(self.fold)), oof)
+        if self.plan.has_test(self.fold) and not tested.exists():
+            predictions.save(self.predicted(*self.plan.test_mashups(self.fold)), tested)
 
-    def held_out(self) -> Predictions:
-        """Predictions of the fold's validation mashups."""
-        ids, mashups = self.plan.mashups(self.fold)
+    def predicted(self, ids: np.ndarray, mashups: Arrangements) -> Predictions:
+        """Predictions of mashups of the plan, such as those that validate the fold."""
         burst_level = self.recipe.folds.validation.burst_level
         clips = (self.player.whole_log_mel(mashups[row : row + 1], burst_level) for row in range(len(mashups)))
         listener = Listener(
@@ -162,10 +169,10 @@ class Member:
         """Write the weights, predictions, curves, and last the state."""
         with self._divergence_told(epoch):
             self.learner.refuse_broken_weights()
-        held_out = None if self.fold == ALL else self.held_out()
+        held_out = None if self.fold == ALL else self.predicted(*self.plan.mashups(self.fold))
         self.rows.append(self._row(epoch, tally, held_out))
-        weights = self.learner.best_known.state_dict()
-        run_folder.save_weights(self.folder / run_folder.WEIGHTS, weights, self.card)
+        (self.folder / run_folder.TESTED).unlink(missing_ok=True)  # of other weights
+        run_folder.save_weights(self.folder / run_folder.WEIGHTS, self.learner.best_known.learnt(), self.card)
         if held_out:
             predictions.save(held_out, self.folder / run_folder.OOF)
         plots.learning_curves(pd.DataFrame(self.rows), self.folder / run_folder.CURVES)
@@ -229,3 +236,20 @@ class Member:
         title = f"{self.recipe.name} {run_folder.fold_name(self.fold)} epoch {epoch + 1}/{self.recipe.train.epochs}"
         begun, total = steps.start * batch, self.steps * batch
         return tqdm(total=total, initial=begun, desc=title, unit=" mashups", disable=not self.ranks.leads)
+
+
+def _steps(recipe: Recipe, pool: Pool) -> int:
+    """Of an epoch; where it is every song's turn once, the last batch begins with the first songs again."""
+    train = recipe.train
+    if train.mashups_per_epoch:
+        return max(1, train.mashups_per_epoch // train.batch_size)
+    return -(-turns_in_epoch(pool, recipe.mashup) // train.batch_size)
+
+
+def _with_class_weights(train: TrainRecipe, pool: Pool) -> TrainRecipe:
+    """The recipe with numbers for weights that are balanced: one over the songs that each class is trained on."""
+    if train.class_weights == "balanced":
+        return replace(train, class_weights=tuple(1 / pool.song_count))
+    if train.class_weights and len(train.class_weights) != len(pool.classes):
+        raise UserError(f"train.class_weights has {len(train.class_weights)} of {len(pool.classes)} classes")
+    return train

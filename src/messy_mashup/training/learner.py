@@ -67,14 +67,14 @@ class Learner:
             for name, parameter in self._weights().items()
             for moment, value in self.optimizer.state[parameter].items()
         }
-        averaged = self.averaged.module.state_dict() if self.averaged else {}
-        return State(card, rows, self.model.state_dict(), moments, averaged, self.scaler.state_dict(), progress)
+        averaged = self.averaged.module.learnt() if self.averaged else {}
+        return State(card, rows, self.model.learnt(), moments, averaged, self.scaler.state_dict(), progress)
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
-        self.model.load_state_dict(state.model)
+        self.model.load_learnt(state.model)
         if self.averaged:
-            self.averaged.module.load_state_dict(state.averaged or state.model)
+            self.averaged.module.load_learnt(state.averaged or state.model)
         if state.scaler:
             self.scaler.load_state_dict(state.scaler)
         weights = self._weights()
@@ -86,11 +86,11 @@ class Learner:
             self.optimizer.state[parameter][moment] = kept
 
     def _weights(self) -> dict[str, nn.Parameter]:
-        """The parameters by their names in the state, which are the same whatever a library calls its modules."""
+        """The parameters that learn by their names in the state, which are the same whatever a library calls them."""
         return {
             name: value
             for name, value in self.model.state_dict(keep_vars=True).items()
-            if isinstance(value, nn.Parameter)
+            if isinstance(value, nn.Parameter) and value.requires_grad
         }
 
     def refuse_broken_weights(self) -> None:

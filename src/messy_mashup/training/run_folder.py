@@ -24,6 +24,7 @@ from messy_mashup.files import file_digest, write_whole
 
 RECIPE, STATE, WEIGHTS = "recipe.json", "state.safetensors", "weights.safetensors"
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
+TESTED = "tested.npz"  # predictions of a split's test part, whose labels are known
 TENSORBOARD = "tensorboard"  # a folder of event files
 CLAIM = ".claim"  # says which process trains here
 LOG = "train.log"  # what that process prints, where it is one of a fleet

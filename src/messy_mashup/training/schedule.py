@@ -21,7 +21,7 @@ def learning_rate(recipe: TrainRecipe, step: int, steps: int) -> float:
 
 
 def parameter_groups(model: Backbone, recipe: TrainRecipe) -> list[dict[str, Any]]:
-    """Groups for the optimizer, two a stage: weights decay; biases and normalisation do not.
+    """Groups for the optimizer, two a stage: weights decay; biases and normalisation do not; what is frozen has none.
 
     The head learns at `head_lr` times the learning rate, the stage below it at the learning rate itself, and every
     further one at `layer_lr` times that of the stage above (Clark et al. 2020, ELECTRA).
@@ -34,7 +34,8 @@ def parameter_groups(model: Backbone, recipe: TrainRecipe) -> list[dict[str, Any
 
 
 def _groups(stage: list, share: float, weight_decay: float) -> list[dict[str, Any]]:
-    weights = [parameter for parameter in stage if parameter.ndim > 1]
-    others = [parameter for parameter in stage if parameter.ndim <= 1]
+    learning = [parameter for parameter in stage if parameter.requires_grad]
+    weights = [parameter for parameter in learning if parameter.ndim > 1]
+    others = [parameter for parameter in learning if parameter.ndim <= 1]
     decays = ((weights, weight_decay), (others, 0.0))
     return [{"params": kind, "weight_decay": decay, SHARE: share} for kind, decay in decays if kind]

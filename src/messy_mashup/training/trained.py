@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from messy_mashup.data.corpora import named_at_once
 from messy_mashup.errors import Stopped, UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.files import file_digest
-from messy_mashup.recipe import Recipe
+from messy_mashup.recipe import Backbone, Recipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.predict import Listener, file_log_mel
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
@@ -35,7 +36,10 @@ def load_member(folder: Path, device: torch.device) -> Listener:
         recipe = TypeAdapter(Recipe).validate_python(card["recipe"])
         backbone = recipe.backbone
         model = models.build(backbone, len(card["classes"]))
-        model.load_state_dict(tensors)
+        check_base(path, card, backbone)
+        if "base" in card:
+            models.load_pretrained(model, backbone)
+        model.load_learnt(tensors)
     except (KeyError, ValidationError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its recipe: {error}") from error
     spec = models.frame_spec(backbone)
@@ -43,6 +47,15 @@ def load_member(folder: Path, device: torch.device) -> Listener:
     dtype = prediction_dtype(recipe.train, device)
     unheard = model.unheard_frames(frames)
     return Listener(model.to(device), spec, frames, classes, device, dtype, recipe.scoring, unheard)
+
+
+def check_base(path: Path, card: dict[str, Any], backbone: Backbone) -> None:
+    """UserError where the pretrained weights that are here are not those that a member with frozen ones was made on."""
+    if card.get("base") != models.base_digest(backbone):
+        raise UserError(
+            f"{path} was trained on other weights {backbone.weights} than those that are here, and is nothing without "
+            "them: put the ones it was trained on below input/, or train it again"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from pydantic import TypeAdapter
 
 from messy_mashup import paths
 from messy_mashup.data.bank import Bank
 from messy_mashup.errors import UserError
-from messy_mashup.mashup.arrangement import Arrangements
-from messy_mashup.mashup.arrangement_table import from_table
 from messy_mashup.mashup.pool import ABSENT
 from messy_mashup.mashup.render import burst_spans, render
 from messy_mashup.mashup.validation import Plan, open_plan
@@ -43,21 +40,15 @@ class Validation:
 
     def wave(self, id_: str) -> np.ndarray:
         """A mashup as one hears it: float32 (samples,) at the bank's sample rate."""
-        return render(self.bank, self._arrangement(id_), 0, self.burst_level)
+        return render(self.bank, self.plan.arrangement(id_), 0, self.burst_level)
 
     def made_of(self, id_: str) -> str:
         """The stems and the noise of a mashup, by the names of their clips."""
-        mashup = self._arrangement(id_)
+        mashup = self.plan.arrangement(id_)
         clips = mashup.voice_clip[0]
         voices = ", ".join(self.bank.index["clip"].iloc[clips[clips != ABSENT]])
         noises = ", ".join(dict.fromkeys(name for name, _, _ in burst_spans(self.bank, mashup, 0)))
         return f"{voices}; noise: {noises}" if noises else f"{voices}; no noise"
-
-    def _arrangement(self, id_: str) -> Arrangements:
-        row: pd.DataFrame = self.plan.validation[self.plan.validation["id"] == id_]
-        if row.empty:
-            raise UserError(f"there is no validation mashup {id_}: take one of the ids in oof.npz")
-        return from_table(row, self.plan.clip_names, self.plan.classes)
 
 
 def bank_of(member: Path, runs: Path) -> Bank:

@@ -4,6 +4,7 @@ A corpus file says in its docstring where the data come from, under what licence
 
 - `looks_like(root) -> bool`: whether a folder is this corpus, by its contents, never by its path;
 - `scan(root) -> Corpus`: its clips, without decoding any, and all that is broken, at once;
+- `test_clips(root) -> DataFrame`, where it has clips to be labelled: columns id (text) and path (relative to root);
 - an example tree in tests/example_trees.py, on which the tests run it.
 """
 
@@ -13,13 +14,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pandas as pd
 
 from messy_mashup.errors import UserError
 
-COLUMNS = ("clip", "path", "kind", "group", "label", "part")
 LISTED_AT_MOST = 20
+
+
+class Clip(NamedTuple):
+    """A row of a corpus."""
+
+    clip: str  # unique name
+    path: str  # relative to root, with slashes
+    kind: str  # "stem" or "noise"
+    group: str  # what falls, and stays on one side of a fold, as one: a song, a recording
+    label: str  # the class
+    part: str  # the stem's name, "mix" for a song that is not taken apart, or "noise"
+    artist: str = ""  # whose songs stay on one side, too; empty: not known
+    split: str = ""  # "train", "validation" or "test", where the corpus has such parts of its own
+
+
+COLUMNS = Clip._fields
 
 
 @dataclass(frozen=True)
@@ -40,11 +57,9 @@ class BrokenFilesError(UserError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """A folder as a table, one row a clip, with the text columns of COLUMNS.
+    """A folder as a table, one row a clip, with the fields of Clip as text columns.
 
-    clip: unique name; path: relative to root, with slashes; kind: "stem" or "noise"; group: what must stay on one side
-    of a fold (a song, a recording); label: the class; part: the stem's name or "noise". A song falls with any of its
-    stems. `classes` are the labels of the music, sorted.
+    A song falls with any of its stems. `classes` are the labels of the music, sorted.
     """
 
     name: str
@@ -66,9 +81,27 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def corpus_of(name: str, root: Path, found: Sequence[Clip | Broken], classes: Sequence[str]) -> Corpus:
+    """The corpus of what a scan found."""
+    rows = [item for item in found if not isinstance(item, Broken)]
+    broken = tuple(item for item in found if isinstance(item, Broken))
+    return Corpus(name, root, pd.DataFrame(rows, columns=list(COLUMNS), dtype=str), tuple(classes), broken)
+
+
+def test_clips(name: str, root: Path) -> pd.DataFrame:
+    """The clips of a corpus that are to be labelled, columns id and path; none where it has no such clips."""
+    corpus = load(name)
+    return corpus.test_clips(root) if hasattr(corpus, "test_clips") else pd.DataFrame(columns=["id", "path"], dtype=str)
+
+
 def is_corpus(root: Path) -> bool:
     """Whether any corpus recognises this folder."""
     return any(load(name).looks_like(root) for name in names())
+
+
+def is_competition(root: Path) -> bool:
+    """Whether a corpus that has clips to be labelled recognises this folder."""
+    return any(load(name).looks_like(root) for name in names() if hasattr(load(name), "test_clips"))
 
 
 def recognise(root: Path) -> str:

@@ -12,14 +12,14 @@ is there), because reduced copies lack the rest; takes of one Freesound recordin
 clip's name) share their group. Test ids are text: 0001 is not 1. Other files beside the stems are left alone.
 """
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
-from messy_mashup.data.corpora import COLUMNS, Broken, Corpus, named_at_once
+from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of, named_at_once
+from messy_mashup.data.listing import files_in, read_table, subfolders
 from messy_mashup.errors import UserError
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
@@ -33,8 +33,7 @@ NOISE_NAME = re.compile(r"\d+-(?P<source>\d+)-[A-Z]+-(?P<target>\d+)\.wav")
 STEMS = "genres_stems"
 NOISES = "ESC-50-master/audio"
 NOISE_TABLE = "ESC-50-master/meta/esc50.csv"
-
-Row = tuple[str, ...]
+REMEDY = "unpack the stems there"
 
 
 def looks_like(root: Path) -> bool:
@@ -45,23 +44,20 @@ def looks_like(root: Path) -> bool:
 def scan(root: Path) -> Corpus:
     """All stems and noise clips, sorted, and everything that is broken; nothing is decoded."""
     found = [*_songs(root), *_noises(root)]
-    rows = [item for item in found if not isinstance(item, Broken)]
-    broken = tuple(item for item in found if isinstance(item, Broken))
     classes = genres(root)
     if not classes:
-        raise UserError(f"{root / STEMS} holds no genre folder: unpack the stems there")
-    clips = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
-    return Corpus("messy_mashup", root, clips, classes, broken)
+        raise UserError(f"{root / STEMS} holds no genre folder: {REMEDY}")
+    return corpus_of("messy_mashup", root, found, classes)
 
 
 def genres(root: Path) -> tuple[str, ...]:
     """The genre folders, sorted; no song is looked at."""
-    return tuple(_folders(root / STEMS))
+    return tuple(subfolders(root / STEMS, REMEDY))
 
 
 def test_clips(root: Path) -> pd.DataFrame:
     """The mashups to be labelled: columns id (text, in the order of test.csv) and path (relative to root)."""
-    table = _read_table(root / "test.csv", ["id", "filename"])
+    table = read_table(root / "test.csv", ["id", "filename"])
     repeated = sorted(table["id"][table["id"].duplicated()])
     if repeated:
         raise UserError(f"{root / 'test.csv'}: ids that occur more than once: {', '.join(repeated[:20])}")
@@ -71,11 +67,11 @@ def test_clips(root: Path) -> pd.DataFrame:
     return table.rename(columns={"filename": "path"})[["id", "path"]]
 
 
-def _songs(root: Path) -> Iterator[Row | Broken]:
+def _songs(root: Path) -> Iterator[Clip | Broken]:
     seen: dict[str, str] = {}
-    for genre in _folders(root / STEMS):
+    for genre in subfolders(root / STEMS, REMEDY):
         folder = f"{STEMS}/{genre}"
-        songs = _folders(root / folder)
+        songs = subfolders(root / folder, REMEDY)
         if not songs:
             yield Broken(folder, f"{root / folder}: the genre holds no song")
         for song in songs:
@@ -87,7 +83,7 @@ def _songs(root: Path) -> Iterator[Row | Broken]:
             yield from _stems(root, f"{folder}/{song}", song, genre)
 
 
-def _stems(root: Path, folder: str, song: str, genre: str) -> list[Row | Broken]:
+def _stems(root: Path, folder: str, song: str, genre: str) -> list[Clip | Broken]:
     """The four stems of a song, or what keeps them from being four."""
     present = {part: [name for name in files if _file(root / folder, name)] for part, files in STEM_FILES.items()}
     missing = [files[0] for part, files in STEM_FILES.items() if not present[part]]
@@ -97,23 +93,24 @@ def _stems(root: Path, folder: str, song: str, genre: str) -> list[Row | Broken]
     if doubled:
         return [Broken(folder, f"{root / folder}: both {' and '.join(doubled[0])}: remove one")]
     return [
-        (f"{song}/{part}", f"{folder}/{files[0]}", "stem", song, genre, part) for part, files in sorted(present.items())
+        Clip(f"{song}/{part}", f"{folder}/{files[0]}", "stem", song, genre, part)
+        for part, files in sorted(present.items())
     ]
 
 
-def _noises(root: Path) -> Iterator[Row | Broken]:
+def _noises(root: Path) -> Iterator[Clip | Broken]:
     if not (root / NOISES).is_dir():
         raise UserError(f"{root / NOISES} is missing: unpack ESC-50 there")
-    table = _read_table(root / NOISE_TABLE, ["filename"])
+    table = read_table(root / NOISE_TABLE, ["filename"])
     targets = dict(zip(table["filename"], table.get("target", [None] * len(table)), strict=True))
-    files = {entry.name for entry in os.scandir(root / NOISES) if not entry.name.startswith(".")}
+    files = set(files_in(root / NOISES))
     for name in sorted(files | targets.keys()):
         reason = _noise_fault(name, files, targets)
         if reason:
             yield Broken(f"{NOISES}/{name}", f"{root / NOISES / name}: {reason}")
             continue
         match = NOISE_NAME.fullmatch(name)
-        yield Path(name).stem, f"{NOISES}/{name}", "noise", match["source"], match["target"], "noise"
+        yield Clip(Path(name).stem, f"{NOISES}/{name}", "noise", match["source"], match["target"], "noise")
 
 
 def _noise_fault(name: str, files: Iterable[str], targets: dict[str, str | None]) -> str | None:
@@ -127,25 +124,6 @@ def _noise_fault(name: str, files: Iterable[str], targets: dict[str, str | None]
     if targets[name] not in (None, match["target"]):
         return f"esc50.csv gives target {targets[name]}"
     return None
-
-
-def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"{path} is missing: unpack the whole data set")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table: {error}") from error
-    absent = [column for column in columns if column not in table.columns]
-    if absent:
-        raise UserError(f"{path} has no column {', '.join(absent)}, only {', '.join(table.columns)}")
-    return table
-
-
-def _folders(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise UserError(f"{folder} is missing: unpack the stems there")
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _file(folder: Path, name: str) -> bool:

@@ -1,0 +1,34 @@
+"""What corpora read of a folder before any audio: its subfolders, and tables beside the audio."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from messy_mashup.errors import UserError
+
+
+def subfolders(folder: Path, remedy: str) -> list[str]:
+    """The names of its folders, sorted, hidden ones left out; UserError with the remedy where it is not there."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is missing: {remedy}")
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def files_in(folder: Path) -> list[str]:
+    """The names of its files, sorted, hidden ones left out."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
+
+
+def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    """A CSV as text, with these columns and any others; UserError where it is missing, damaged or lacks one."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: unpack the whole data set")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {error}") from error
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise UserError(f"{path} has no column {', '.join(absent)}, only {', '.join(table.columns)}")
+    return table
