@@ -1,9 +1,12 @@
-"""Predict genres with the blend in use.
+"""Predict genres with the blend in use, or classes with one run.
 
     python src/infer.py                              every test mashup, to submissions/<utc>_<blend>.csv
     python src/infer.py FILE_OR_FOLDER ... [--out CSV]   anyone's own wav, flac, mp3 or ogg
+    python src/infer.py --run RUN FILE_OR_FOLDER ...     the same by the members of one run, in its own classes
 
-Every clip is scored whole, by windows up to its end, and the members are combined as the blend says.
+Every clip is scored whole, by windows up to its end, or as the members were trained to score, and the members are
+combined as the blend says; those of one run are averaged. The table tells the share of a song's chunks that agree.
+With --labelled the files' folders are named after their classes, and it is told how many are right.
 """
 
 import argparse
@@ -26,8 +29,8 @@ def main() -> None:
     from messy_mashup.scoring.ensemble import load_blend
     from messy_mashup.training.members import check_weights
 
-    runs = options.runs or paths.find_runs_with_blend()
-    blend = load_blend(runs, options.blend)
+    runs = options.runs or (paths.runs() if options.run else paths.find_runs_with_blend())
+    blend = _of_run(runs, options.run) if options.run else load_blend(runs, options.blend)
     folders = [runs / member for member in blend.members]
     check_weights(folders, blend.weights)
     if options.files:
@@ -36,6 +39,20 @@ def main() -> None:
         raise UserError("--out is for files of your own: name them, or leave it out to label the test mashups")
     else:
         _test_set(options, runs, folders, blend)
+
+
+def _of_run(runs: Path, name: str) -> "Blend":
+    """The members of one run, equally weighted."""
+    from messy_mashup.scoring.ensemble import equal_blend
+    from messy_mashup.training.members import members_of, runs_named
+    from messy_mashup.training.run_folder import weights_digest
+
+    (run, *more) = runs_named(runs, [name])
+    if more:
+        raise UserError(f"--run {name} means {1 + len(more)} runs: name one, or blend them with blend.py")
+    folders = members_of(run)
+    members = [folder.relative_to(runs).as_posix() for folder in folders]
+    return equal_blend(run.name, members, [weights_digest(folder) for folder in folders])
 
 
 def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blend: "Blend") -> None:
@@ -55,6 +72,8 @@ def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blen
     data = paths.find_data(corpus.looks_like, named)
     _refuse_hours(folders)
     test = TestClips.of(data, corpora.test_clips(recipes[0]["corpus"], data))
+    if not len(test.id):
+        raise UserError(f"{data} has no clips to be labelled ({recipes[0]['corpus']}): name files or folders")
     scored = combine([score_test(folder, test, best_device()) for folder in folders], blend)
     ways = [f"blended by {blend.method}"] if blend.method != EQUAL else []
     if blend.matcher:
@@ -88,6 +107,7 @@ def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend")
     from messy_mashup.recipe_text import override_scoring
     from messy_mashup.scoring.ensemble import combine_members
     from messy_mashup.scoring.predict import classify
+    from messy_mashup.scoring.verdict_table import TRUE, labels_of, sentence, told_scores, verdict_row
     from messy_mashup.training.device import best_device
     from messy_mashup.training.trained import load_member
 
@@ -97,24 +117,27 @@ def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend")
     members = [load_member(folder, best_device()) for folder in folders]
     listeners = [replace(one, scoring=override_scoring(one.scoring, options.set)) for one in members]
     classes, rows, broken = listeners[0].classes, [], []
+    labels = dict(zip(files, labels_of(files, classes), strict=True)) if options.labelled else {}
     results = classify(listeners, files, partial(combine_members, blend=blend))
     for file, result in tqdm(results, total=len(files), unit=" files", disable=len(files) == 1):
         if isinstance(result, UserError):
             broken.append(str(result))
             continue
-        best = int(result.argmax())
-        tqdm.write(f"{file}: {classes[best]} ({result[best]:.1%})")
-        rows.append([str(file), classes[best], result[best], *result])
+        row = verdict_row(file, result, classes)
+        tqdm.write(sentence(row))
+        rows.append(row | ({TRUE: labels[file]} if labels else {}))
+    table = pd.DataFrame(rows)
     if options.out and not broken:
         with write_whole(options.out) as temporary:
-            table = pd.DataFrame(rows, columns=["file", "genre", "confidence", *classes])
             table.to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
         print(f"{len(rows)} files: {options.out}")
-    for sentence in broken:
-        print(f"error: {sentence}", file=sys.stderr)
+    for complaint in broken:
+        print(f"error: {complaint}", file=sys.stderr)
     if broken:
         unwritten = f"; {options.out} was not written, since it would lack them" if options.out else ""
         raise UserError(f"{len(broken)} of {len(files)} files could not be classified{unwritten}")
+    if labels:
+        print(told_scores(table))
 
 
 def _options() -> argparse.Namespace:
@@ -124,6 +147,8 @@ def _options() -> argparse.Namespace:
     set_help = "how the files are scored, such as scoring.pooled=majority (default: as the members were trained with)"
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=set_help)
     parser.add_argument("--blend", help="name of a blend (default: the one in use)")
+    parser.add_argument("--run", help="name of a run whose members label the files, in place of a blend")
+    parser.add_argument("--labelled", action="store_true", help="the files' folders are named after their classes")
     parser.add_argument("--data", type=Path, help="folder of the data set (default: the one the blend was trained on)")
     parser.add_argument("--runs", type=Path, help="folder of all runs (default: the one that holds a blend)")
     parser.add_argument("--submissions", type=Path, default=paths.submissions(), help="default: submissions/")
@@ -131,6 +156,10 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.set and not options.files:
         raise UserError("--set is for files of your own: the test mashups are scored as the held-out ones were")
+    if (options.run or options.labelled) and not options.files:
+        raise UserError("--run and --labelled are for files of your own: name some, or blend the run with blend.py")
+    if options.run and options.blend:
+        raise UserError("--run and --blend: name one of them")
     return options
 
 

@@ -36,6 +36,61 @@ def write_messy_mashup(root: Path, genres: tuple[str, ...] = ("blues", "rock"), 
     write_text(root / "sample_submission.csv", ["id,genre", f"0001,{genres[0]}", f"0002,{genres[0]}"])
 
 
+def tone_wave(number: int, seed: int, seconds: float, sample_rate_hz: int = 22_050) -> np.ndarray:
+    """A tone that tells its class, softly noisy: (samples,), never beyond full scale."""
+    generator = np.random.default_rng(seed)
+    time_s = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
+    pitch_hz = 300.0 * 1.5**number * generator.uniform(0.97, 1.03)
+    wave = 0.4 * np.sin(2 * np.pi * pitch_hz * time_s) + 0.02 * generator.standard_normal(len(time_s))
+    return wave.astype(np.float32)
+
+
+def write_gtzan(
+    root: Path,
+    genres: tuple[str, ...] = ("blues", "rock"),
+    clips: int = 8,
+    seconds: float = 0.8,
+    place: str = "genres",
+    ending: str = "wav",
+) -> Path:
+    """GTZAN's layout: excerpts at 22.05 kHz mono in genre folders; each genre is a tone of its own."""
+    for number, genre in enumerate(genres):
+        for clip in range(clips):
+            path = root / place / genre / f"{genre}.{clip:05d}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            wave = tone_wave(number, 100 * number + clip, seconds)
+            soundfile.write(path, wave, 22_050, subtype="PCM_16", format=ending.upper())
+    return root
+
+
+ISMIR2004_COUNTS = {"classical": 6, "electronic": 3, "jazz_blues": 2}
+
+
+def write_ismir2004(root: Path, counts: dict[str, int] | None = None, seconds: float = 0.8) -> Path:
+    """ISMIR2004's layout: mp3 at several rates, mono and stereo, in three parts with a tracklist each; the folders of
+    the training part are of genres, those of the others hold all tracks.
+    """
+    for part, name in enumerate(("training", "development", "evaluation")):
+        rows = []
+        for number, (label, count) in enumerate((counts or ISMIR2004_COUNTS).items()):
+            for track in range(count):
+                rate_hz = (44_100, 22_050, 48_000)[track % 3]
+                wave = tone_wave(number, 1000 * part + 100 * number + track, seconds * (1 + 0.1 * track), rate_hz)
+                folder = f"{label}/artist_{track // 2}/album" if part == 0 else "tracks"
+                path = f"{folder}/{track:02d}_{label}.mp3"
+                write_mp3(root / "audio" / name / path, wave if track % 2 else np.stack([wave, wave], axis=1), rate_hz)
+                cells = [label, f"artist {track // 2}", "album", f"track {track}", str(track), path]
+                rows.append(",".join(f'"{cell}"' for cell in ([*cells, "17"] if part == 2 else cells)))
+        write_text(root / "metadata" / name / "tracklist.csv", rows)
+    return root
+
+
+def write_mp3(path: Path, wave: np.ndarray, sample_rate_hz: int) -> None:
+    """An mp3, its folder included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wave, sample_rate_hz, format="MP3", subtype="MPEG_LAYER_III")
+
+
 def write_wave(path: Path, wave: np.ndarray, sample_rate_hz: int = 44_100) -> None:
     """A 16-bit file, its folder included."""
     path.parent.mkdir(parents=True, exist_ok=True)

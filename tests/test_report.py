@@ -9,6 +9,7 @@ import pytest
 
 from messy_mashup.errors import UserError
 from messy_mashup.scoring import metrics, page
+from messy_mashup.scoring.averages import averages
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.scoring.reliability import ece
 from messy_mashup.scoring.report_figures import figures, write_figures
@@ -56,6 +57,7 @@ def test_every_score_has_its_value_within_its_interval(clips, told):
         "log loss": metrics.log_loss(*truth),
         "Brier score": metrics.brier(*truth),
         "ECE": ece(*truth),
+        **{name: score for name, score in averages(*truth).items() if name != "macro F1"},
     }
     unbiased = scores.drop(index="ECE")
     assert (unbiased["low"] < unbiased["value"]).all()

@@ -13,9 +13,15 @@ from torch.nn.functional import interpolate
 
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK, FrameSpec
-from messy_mashup.files import file_digest
 from messy_mashup.models import adapters
-from messy_mashup.models.ast_checkpoint import POSITIONS, TENSORS, Grid, find_checkpoint, hub_name, read_checkpoint
+from messy_mashup.models.ast_checkpoint import (
+    POSITIONS,
+    Grid,
+    checkpoint_digest,
+    find_checkpoint,
+    hub_name,
+    read_checkpoint,
+)
 from messy_mashup.models.backbone import Backbone
 from messy_mashup.models.heads import head_layers
 from messy_mashup.recipe import ASTRecipe
@@ -57,7 +63,7 @@ def load_pretrained(model: "AST", recipe: ASTRecipe) -> None:
 
 def base_digest(recipe: ASTRecipe) -> str:
     """SHA-256 of the checkpoint that the recipe names."""
-    return file_digest(find_checkpoint(recipe.weights) / TENSORS).hex()
+    return checkpoint_digest(find_checkpoint(recipe.weights))
 
 
 def fit_positions(table: torch.Tensor, source: Grid, restrided: Grid, columns: int) -> torch.Tensor:

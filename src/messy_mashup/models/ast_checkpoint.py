@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK
+from messy_mashup.files import file_digest
 from messy_mashup.models.adapters import WRAPPED
 from messy_mashup.models.hub import from_hub, listed
 from messy_mashup.paths import ATTACHED_DEPTH, find_weights, folders_below
@@ -100,6 +101,14 @@ def find_checkpoint(name: str) -> Path:
     if len(found) > 1:
         raise UserError(f"{len(found)} AST checkpoints below {path} ({', '.join(map(str, found))}): name one of them")
     return found[0] if found else path
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """SHA-256 of the tensors of the checkpoint in `folder`."""
+    path = folder / TENSORS
+    if not path.is_file():
+        raise UserError(_why_missing(path))
+    return file_digest(path).hex()
 
 
 def read_checkpoint(folder: Path, network: Mapping[str, Any], shapes: Mapping[str, torch.Size]) -> Checkpoint:

@@ -5,6 +5,7 @@ runs points to the one in use.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from messy_mashup.errors import UserError
 from messy_mashup.files import check_name, write_whole
 from messy_mashup.paths import BLEND_POINTER
 from messy_mashup.scoring import metrics
-from messy_mashup.scoring.blending import Rule, tempered
+from messy_mashup.scoring.blending import EQUAL, Mean, Rule, tempered
 from messy_mashup.scoring.match_folder import Matcher
 from messy_mashup.scoring.metrics import FoldSpread
 from messy_mashup.scoring.predictions import Predictions
@@ -42,6 +43,13 @@ class Blend:
     method: str
     rule: Rule
     matcher: Matcher | None = None  # what match.py found, where that was asked for
+
+
+def equal_blend(run: str, members: Sequence[str], weights: Sequence[str]) -> Blend:
+    """The members of one run, equally weighted, whatever they score."""
+    rule = Rule((1.0,), Mean((1.0,)))
+    counted = (run,) * len(members)
+    return Blend(run, tuple(members), tuple(weights), "", math.nan, None, counted, (run,), EQUAL, rule)
 
 
 @dataclass(frozen=True)

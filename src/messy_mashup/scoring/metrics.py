@@ -128,15 +128,22 @@ def f1_intervals(
     labels: np.ndarray, logits: np.ndarray, seed: int, repeats: int = 1000, level: float = 0.95
 ) -> np.ndarray:
     """The percentile interval of each class's F1 over draws of the clips: (2, classes), low above high."""
+    matrices = drawn_confusions(labels, logits, seed, repeats, level)
+    found = np.diagonal(matrices, axis1=1, axis2=2)
+    scores = 2 * found / np.maximum(matrices.sum(axis=1) + matrices.sum(axis=2), 1)  # faster than scikit-learn by far
+    return np.quantile(scores, [(1 - level) / 2, (1 + level) / 2], axis=0)
+
+
+def drawn_confusions(
+    labels: np.ndarray, logits: np.ndarray, seed: int, repeats: int = 1000, level: float = 0.95
+) -> np.ndarray:
+    """The confusion matrices (repeats, classes, classes) of draws of the clips with replacement."""
     _validate(labels, logits)
     classes = logits.shape[1]
     cell = labels * classes + logits.argmax(axis=1)  # of the confusion matrix
     drawn = _draws(len(labels), seed, repeats, level)
     matrices = np.array([np.bincount(cell[clips], minlength=classes**2) for clips in drawn])
-    matrices = matrices.reshape(-1, classes, classes)
-    found = np.diagonal(matrices, axis1=1, axis2=2)
-    scores = 2 * found / np.maximum(matrices.sum(axis=1) + matrices.sum(axis=2), 1)  # faster than scikit-learn by far
-    return np.quantile(scores, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return matrices.reshape(-1, classes, classes)
 
 
 def paired_difference(

@@ -11,6 +11,7 @@ import pandas as pd
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 from messy_mashup.scoring import metrics
+from messy_mashup.scoring.averages import average_intervals, averages
 from messy_mashup.scoring.metrics import Roc
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.scoring.reliability import calibrated_ece, ece, reliability
@@ -53,6 +54,8 @@ def figures(held_out: Predictions) -> Figures:
     rows = [
         (name, score(*truth), *metrics.bootstrap_interval(score, *truth, seed=SEED)) for name, score in SCORES.items()
     ]
+    intervals = average_intervals(*truth, seed=SEED)
+    rows += [(name, score, *intervals[name]) for name, score in averages(*truth).items() if name not in SCORES]
     present = np.unique(held_out.label)
     curves = metrics.roc(*truth, among=present) if len(present) > 1 else None
     classes = metrics.per_class(*truth, held_out.classes.tolist())

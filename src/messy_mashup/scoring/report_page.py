@@ -24,6 +24,13 @@ HELD_OUT = (
 )
 
 
+FOLDS_APART = "Each fold's songs are met by no other fold. The SD (n - 1) is that of single folds, not of their mean."
+SPLITS_MEET = (
+    "A fold is a split of its own, drawn from all songs: a song may be in several, and intervals over clips on this "
+    "page are too narrow. The SD (n - 1) is that of single splits."
+)
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of the page; `body` is HTML, as the functions of page.py make it."""
@@ -39,16 +46,36 @@ def write_report(folder: Path, title: str, parts: Sequence[Part]) -> Path:
     return folder / PAGE
 
 
-def parts_of_scores(folder: Path, told: Figures, name: str, notes: Sequence[str]) -> list[Part]:
+def parts_of_scores(
+    folder: Path, told: Figures, name: str, notes: Sequence[str], folds_note: str = FOLDS_APART
+) -> list[Part]:
     """Summary, folds, classes, confusion, calibration and ROC; pictures are written into `folder`."""
     return [
         _summary(told, notes),
-        _folds(told.folds),
+        _folds(told.folds, folds_note),
         _classes(folder, told, name),
         _confusion(folder, told, name),
         _calibration(folder, told, name),
         _roc(folder, told, name),
     ]
+
+
+def parts_of_repetitions(table: pd.DataFrame) -> list[Part]:
+    """The scores of a split's parts in the mean over its repetitions, from `repetition_table`; none without rows."""
+    if table.empty:
+        return []
+    several = table["repetitions"].max() > 1
+    rows = table.assign(mean=table["mean"].map("{:.3f}".format))
+    if several:
+        rows = rows.assign(SD=table["sd"].map("{:.3f}".format))
+        rows["95 % interval"] = _intervals(table["low"], table["high"])
+    text = (
+        "Intervals are of the mean over random splits, widened because the splits share most of their training songs "
+        "(Nadeau and Bengio 2003). The test part was predicted once, by the last weights."
+        if several
+        else "There is one split only, so nothing can be said of the spread over splits."
+    )
+    return [Part("Validation and test", [page.table(rows.drop(columns=["sd", "low", "high"])), page.paragraph(text)])]
 
 
 def part_of_curves(folder: Path, curves: Mapping[str, Mapping[str, pd.DataFrame]]) -> Part:
@@ -92,11 +119,10 @@ def _summary(told: Figures, notes: Sequence[str]) -> Part:
     return Part("Summary", [page.paragraph(" ".join(sentences)), page.table(rows), page.paragraph(HELD_OUT)])
 
 
-def _folds(folds: pd.DataFrame) -> Part:
+def _folds(folds: pd.DataFrame, note: str) -> Part:
     scores = ["macro_f1", "accuracy", "log_loss"]
     rows = folds.assign(fold=folds["fold"].astype(str), **{name: folds[name].map("{:.3f}".format) for name in scores})
     last = [{"fold": "mean", "clips": ""} | {name: f"{folds[name].mean():.3f}" for name in scores}]
-    note = "Each fold's songs are met by no other fold. The SD (n - 1) is that of single folds, not of their mean."
     if len(folds) > 1:
         last.append({"fold": "SD", "clips": ""} | {name: f"{folds[name].std():.3f}" for name in scores})
     else:

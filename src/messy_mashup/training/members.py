@@ -8,8 +8,9 @@ from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import check_name
 from messy_mashup.scoring import predictions
+from messy_mashup.scoring.ensemble import average
 from messy_mashup.scoring.predictions import Predictions
-from messy_mashup.training.run_folder import OOF, WEIGHTS, fold_name, is_complete, read_card, weights_digest
+from messy_mashup.training.run_folder import OOF, TESTED, WEIGHTS, fold_name, is_complete, read_card, weights_digest
 
 
 def members_of(run: Path) -> list[Path]:
@@ -90,6 +91,12 @@ def held_out_by_run(folders: list[Path]) -> dict[str, list[Predictions]]:
         if (folder / OOF).exists():
             by_run.setdefault(folder.parent.name, []).append(predictions.load(folder / OOF))
     return by_run
+
+
+def tested_by(folders: list[Path]) -> Predictions | None:
+    """What members predicted of the test parts of their splits, one after the other; None where there is none."""
+    parts = [predictions.load(folder / TESTED) for folder in folders if (folder / TESTED).exists()]
+    return average(parts) if parts else None
 
 
 def check_weights(folders: list[Path], digests: Sequence[str]) -> None:

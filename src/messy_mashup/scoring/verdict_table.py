@@ -1,0 +1,53 @@
+"""What a blend makes of files, as a table: a row a file, with the share of its chunks that agree, and the truth where
+the folders of the files tell it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from messy_mashup.errors import UserError
+from messy_mashup.scoring.predict import Verdict
+
+TRUE = "true"
+
+
+def verdict_row(file: Path, verdict: Verdict, classes: Sequence[str]) -> dict[str, object]:
+    """file, genre (the likeliest class), confidence (its probability), votes, chunks, and every class's probability."""
+    best = int(verdict.probabilities.argmax())
+    told = {"file": str(file), "genre": classes[best], "confidence": float(verdict.probabilities[best])}
+    return (
+        told
+        | {"votes": verdict.votes, "chunks": verdict.chunks}
+        | dict(zip(classes, verdict.probabilities, strict=True))
+    )
+
+
+def sentence(row: dict[str, object]) -> str:
+    """A row in words."""
+    votes = f", {row['votes']:.0%} of {row['chunks']} chunks" if row["chunks"] > 1 else ""
+    return f"{row['file']}: {row['genre']} ({row['confidence']:.1%}{votes})"
+
+
+def labels_of(files: Sequence[Path], classes: Sequence[str]) -> list[str]:
+    """The class of each file, which is the name of its folder; UserError names the folders that are no class."""
+    labels = [file.resolve().parent.name for file in files]
+    unknown = sorted(set(labels) - set(classes))
+    if unknown:
+        raise UserError(
+            f"--labelled: the folders {', '.join(unknown[:5])} are no classes of this model: name them after "
+            f"{', '.join(classes)}, or leave --labelled out"
+        )
+    return labels
+
+
+def told_scores(table: pd.DataFrame) -> str:
+    """How many files of each class, and of all, were called right, from columns `true` and `genre`."""
+    right = (table[TRUE] == table["genre"]).groupby(table[TRUE]).agg(["sum", "size"])
+    lines = [
+        f"{name:>16}  {row['sum']:>4} of {row['size']:<4} {row['sum'] / row['size']:.1%}"
+        for name, row in right.iterrows()
+    ]
+    total, files = int(right["sum"].sum()), len(table)
+    return "\n".join([*lines, f"{'all':>16}  {total:>4} of {files:<4} {total / files:.1%}"])
