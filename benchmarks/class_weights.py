@@ -1,7 +1,8 @@
-"""What class weights are worth where classes are unequal: AST on the demo's music in the shares of ISMIR2004, with and
-without weights of one over the number of songs.
+"""What class weights are worth where classes are unequal: a small network on the demo's music in the shares of
+ISMIR2004, with and without weights of one over the number of songs.
 
-    python benchmarks/class_weights.py [--share 0.25] [--seconds 8] [--seeds 3] [--out runs/class_weights]
+    python benchmarks/class_weights.py [--recipe ismir2004_cnn_tiny] [--share 0.25] [--seconds 8] [--seeds 3]
+        [--out runs/class_weights]
 
 The corpus is made here in ISMIR2004's layout, mp3 and all. Every member trains on the training part and is scored on
 the evaluation part; differences are of the same seed and tracks, with intervals from draws of both. It goes on from
@@ -27,7 +28,7 @@ from messy_mashup.scoring.averages import averages
 from messy_mashup.scoring.metrics import accuracy, log_loss, macro_f1, paired_difference, per_class
 from messy_mashup.training.run_folder import TESTED
 
-RECIPE = "ismir2004_ast_tiny"
+# Runs and their settings
 RUNS = {"equal": [], "balanced": ["--set", "train.class_weights=balanced"]}
 
 
@@ -38,9 +39,8 @@ def main() -> None:
     write_ismir2004(data, options.share, options.seconds)
     run("build.py", "--data", data, "--bank", paths.bank_folder(data, runs))
     for name, settings in RUNS.items():
-        run(
-            "train.py", RECIPE, "--name", name, "--seeds", str(options.seeds), "--data", data, "--runs", runs, *settings
-        )
+        members = ("--name", name, "--seeds", str(options.seeds))
+        run("train.py", options.recipe, *members, "--data", data, "--runs", runs, *settings)
     tested = {name: _tested(runs, name, options.seeds) for name in RUNS}
     labels, classes = tested["equal"][0].label, tested["equal"][0].classes.tolist()
     logits = {name: np.stack([one.logits for one in found]) for name, found in tested.items()}
@@ -64,20 +64,16 @@ def _scores(labels: np.ndarray, logits: np.ndarray, classes: list[str]) -> dict[
     """Every score in the mean over the seeds, and the recall of each class with its number of tracks."""
     rows = []
     for one in logits:
-        recall = {
-            f"recall of {name} ({clips})": value
-            for name, value, clips in per_class(labels, one, classes)[["class", "recall", "clips"]].itertuples(
-                index=False
-            )
-        }
-        rows.append(
-            {"accuracy": accuracy(labels, one), **averages(labels, one), "log loss": log_loss(labels, one), **recall}
-        )
+        by_class = per_class(labels, one, classes)
+        recalled = by_class[["class", "clips"]].agg(lambda row: f"recall of {row['class']} ({row['clips']})", axis=1)
+        overall = {"accuracy": accuracy(labels, one), **averages(labels, one), "log loss": log_loss(labels, one)}
+        rows.append(overall | dict(zip(recalled, by_class["recall"], strict=True)))
     return pd.DataFrame(rows).mean().to_dict()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--recipe", default="ismir2004_cnn_tiny", help="default: ismir2004_cnn_tiny")
     parser.add_argument("--share", type=float, default=0.25, help="of the contest's tracks (default: a quarter)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of a track")
     parser.add_argument("--seeds", type=int, default=3)

@@ -74,17 +74,7 @@ def main() -> None:
     rows = []
     for each in WAYS:
         begun_s = time.perf_counter()
-        run(
-            "train.py",
-            "gtzan_ast_dora",
-            "--name",
-            each.name,
-            "--data",
-            data,
-            "--runs",
-            runs,
-            *_settings(each, checkpoint),
-        )
+        run("train.py", "gtzan_ast_dora", "--name", each.name, "--data", data, "--runs", runs, *_set(each, checkpoint))
         rows.append(_row(each, runs) | {"seconds": round(time.perf_counter() - begun_s, 1)})
     table = pd.DataFrame(rows)
     print(f"\nTest parts of {SPLITS} splits by {':'.join(map(str, RATIOS))}, mean and corrected 95 % interval")
@@ -114,7 +104,7 @@ def _checkpoint(out: Path, runs: Path) -> Path:
     return folder
 
 
-def _settings(each: Way, checkpoint: Path) -> list[str]:
+def _set(each: Way, checkpoint: Path) -> list[str]:
     shared = [
         *(f"backbone.{field}" for field in NETWORK),
         f"backbone.weights={checkpoint.resolve()}",

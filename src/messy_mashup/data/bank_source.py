@@ -1,6 +1,6 @@
 """What a clip of a bank is made from: a file, a file played at another rate, or a generator of noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from messy_mashup.data import synthetic_noise
-from messy_mashup.data.audio import read_mono
+from messy_mashup.data.audio import mono_blocks, read_mono
 from messy_mashup.data.bank import SAMPLE_RATE_HZ
 from messy_mashup.data.vocoder import vocoded
 from messy_mashup.errors import UserError
@@ -22,8 +22,8 @@ class Source(Protocol):
 
     path: str
 
-    def wave(self, sample_rate_hz: int) -> np.ndarray:
-        """The clip: float32 (samples,); UserError where it cannot be made."""
+    def blocks(self, sample_rate_hz: int) -> Iterator[np.ndarray]:
+        """The clip in blocks of any length: float32 (samples,); UserError, at the end at the latest, where it fails."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,24 @@ class FileSource:
     mtime_ns: int
     rate: float
 
-    def wave(self, sample_rate_hz: int) -> np.ndarray:
-        """The file resampled, then stretched; UserError where it is broken or has changed since it was planned."""
+    def blocks(self, sample_rate_hz: int) -> Iterator[np.ndarray]:
+        """The file resampled, then stretched; UserError where it is broken or has changed since it was planned.
+
+        At its own tempo it is never in memory as a whole; the vocoder needs it so.
+        """
         file = self.root / self.path
-        wave = read_mono(file, sample_rate_hz)
+        if self.rate == 1:
+            yield from mono_blocks(file, sample_rate_hz)
+            self._refuse_change(file)
+        else:
+            wave = read_mono(file, sample_rate_hz)
+            self._refuse_change(file)
+            yield vocoded(wave, self.rate, sample_rate_hz)
+
+    def _refuse_change(self, file: Path) -> None:
         now = file.stat()
         if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
             raise UserError(f"{file}: changed while the bank was being built: run the command again")
-        return wave if self.rate == 1 else vocoded(wave, self.rate, sample_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,9 @@ class SyntheticSource:
     name: str
     path: str = ""
 
-    def wave(self, sample_rate_hz: int) -> np.ndarray:
-        """The clip of that name."""
-        return synthetic_noise.wave(self.name, sample_rate_hz)
+    def blocks(self, sample_rate_hz: int) -> Iterator[np.ndarray]:
+        """The clip of that name, as one block."""
+        yield synthetic_noise.wave(self.name, sample_rate_hz)
 
 
 def source_of(row: Mapping[str, Any], root: Path) -> Source:

@@ -8,7 +8,7 @@ epoch, and that ten windows of 10.24 s decide.
 
 from dataclasses import replace
 
-from messy_mashup.recipe import ASTRecipe, FoldRecipe, Recipe, ScoringRecipe, TrainRecipe
+from messy_mashup.recipe import ASTRecipe, CNNRecipe, FoldRecipe, Recipe, ScoringRecipe, TrainRecipe
 from messy_mashup.recipes.messy_mashup_ast import AUDIOSET
 from messy_mashup.recipes.whole_songs import WHOLE_SONGS
 
@@ -31,4 +31,12 @@ tiny = replace(
     backbone=ASTRecipe(heard_s=3.0, width=64, layers=3, heads=2, stride=(16, 16)),
     train=TrainRecipe(epochs=12, mashups_per_epoch=0, batch_size=16, lr=2e-3),
     scoring=ScoringRecipe(),
+)
+
+# From few songs a small CNN learns more than an AST that knows nothing yet: benchmarks/class_weights.py takes it.
+tiny_cnn = replace(
+    tiny,
+    name="ismir2004_cnn_tiny",
+    backbone=CNNRecipe(heard_s=3.0, mels=64, hop=320, widths=(16, 32, 64, 128)),
+    train=TrainRecipe(epochs=40, mashups_per_epoch=0, batch_size=16, lr=3e-3),
 )
