@@ -1,12 +1,10 @@
 """Audio files as mono float32 waves at one sample rate; what cannot be read is an error that names the file.
 
-libsndfile decodes, and knows how long most files are. In an MP3 whose encoder noted no length it would stop too early
-or too late: the frames of such a file are counted here, and libsndfile is made to go on to the last.
+libsndfile decodes, and knows how long most files are. Of an MP3 whose encoder noted no length the frames are counted by
+mp3.py, and libsndfile is made to go on to the last.
 """
 
 import os
-import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from messy_mashup.data import mp3
 from messy_mashup.errors import UserError
 
 SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".au"})
@@ -24,29 +23,10 @@ RIFF_HEADER_BYTES = 8
 # Some writers miscount their own header; streamed files carry a placeholder of 2 GB or more as their length.
 RIFF_TOLERANCE_BYTES = 1024
 RIFF_PLACEHOLDER_BYTES = 0x7FFF0000
-# Of MPEG audio that is no MP3, libsndfile guesses the length by the first bit rate: off by a frame or two where that is
-# constant, and by far where it is not. Then a part is never decoded; tags at the end are smaller than that.
-MPEG_TOLERANCE = 2 * 1152
+# Of MPEG audio that is no MP3, libsndfile guesses the length by the first bit rate. Where that is not constant, a part
+# is never decoded; tags at the end are smaller than that.
 MPEG_UNREAD_SHARE = 0.1
-# How the header of an MP3 frame begins: sync, version, layer III, a bit rate and a sample rate that there are.
-MP3_HEADER = re.compile(
-    rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][%b]"
-    % re.escape(bytes(byte for byte in range(256) if 0 < byte >> 4 < 15 and byte >> 2 & 3 < 3))
-)
-MPEG_2_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-MPEG_1_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-MP3_SAMPLES = 576  # in a frame, or twice as many
-MP3_ROW, MP3_LONG_ROW = 2, 4  # frames end to end: no accident; more than encoders leave behind the end of the sound
-MP3_TAIL_BYTES = 2048  # a frame that is cut, and a tag of 128 bytes
-MP3_LOUDEST = 16  # times full scale: no music, but what damaged frames decode to
-MP3_JUNK_BYTES = 1 << 16  # before the first frame: as much as libsndfile bears
-# Encoders note the count of frames in the first one, as Xing and LAME do or as Fraunhofer does.
-MP3_NOTES_BYTES = 64
-MP3_NOTES = re.compile(rb"Xing|Info|VBRI")
-MP3_LENGTH = re.compile(rb"(?s).{13,38}?(?:Xing|Info)\0{3}[\x01\x03\x05\x07\x09\x0b\x0d\x0f](?!\0{4})")
-MP3_FRAUNHOFER_LENGTH = re.compile(rb"(?s).{36}VBRI.{10}(.{4})")
-TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
-CHUNK_BYTES, ENDLESS_BYTES = 1 << 14, 1 << 40
+LOUDEST = 16  # times full scale: no music, but what damaged frames of an MP3 decode to
 # What libsndfile calls a file that does not exist, and an internal error
 DAMAGED = {7: "it begins like an MP3 and is damaged, or none", 29: "its data are damaged: get the file again"}
 
@@ -127,7 +107,7 @@ def mono_blocks(path: Path, sample_rate_hz: int) -> Iterator[np.ndarray]:
         _check_decoded(audio, decoded, path)
         if not np.isfinite(peak):
             raise UserError(f"{path}: holds NaN or infinite samples: write the file again")
-        if peak > MP3_LOUDEST and audio.in_rows:
+        if peak > LOUDEST and audio.in_rows:
             raise UserError(f"{path}: is damaged: its peak is {peak:.0f} times full scale: get the file again")
         rest = resampled(np.zeros(0, np.float32), last=True)
         yield _fitted(rest, resampled_length(header, sample_rate_hz) - given)
@@ -177,110 +157,20 @@ def _recognised(descriptor: int, path: Path) -> _Audio:
         sound, failure = None, error
     if sound is not None and not sound.subtype.startswith("MPEG"):
         return _Audio(sound, descriptor, sound.frames)
-    begin = _behind_tags(descriptor)
-    first = _first_row(descriptor, begin, begin + MP3_JUNK_BYTES, MP3_LONG_ROW if sound is None else MP3_ROW)
+    first = mp3.first_frame(descriptor, mp3.LONG_ROW if sound is None else mp3.ROW)
     if first is None:
         if failure is not None:
             raise failure
-        return _Audio(sound, descriptor, sound.frames, MPEG_TOLERANCE)
-    if not MP3_LENGTH.match(os.pread(descriptor, MP3_NOTES_BYTES, first)):
-        return _counted(descriptor, first, path)
+        return _Audio(sound, descriptor, sound.frames, mp3.GUESSED_SAMPLES)
+    if not mp3.tells_length(descriptor, first):
+        row = mp3.counted(descriptor, first, path)
+        sound = soundfile.SoundFile(mp3.Part(descriptor, row.begin, row.end, mp3.ENDLESS_BYTES))
+        return _Audio(sound, descriptor, row.samples, in_rows=True)
     if sound is None or sound.format != "MP3":  # behind other bytes, or in a WAV
-        sound = soundfile.SoundFile(_Part(descriptor, first, os.fstat(descriptor).st_size))
+        sound = soundfile.SoundFile(mp3.Part(descriptor, first, os.fstat(descriptor).st_size))
     # Encoders that note their delay count samples; those that do not count frames, and some the notes among them.
-    tolerance = 0 if sound.frames % MP3_SAMPLES else MPEG_TOLERANCE
+    tolerance = 0 if sound.frames % mp3.FRAME_SAMPLES else mp3.GUESSED_SAMPLES
     return _Audio(sound, descriptor, sound.frames, tolerance, in_rows=True)
-
-
-def _counted(descriptor: int, begin: int, path: Path) -> _Audio:
-    """An MP3 that does not tell its length, from its first frame on; UserError where its frames are not one row."""
-    first = os.pread(descriptor, MP3_NOTES_BYTES, begin)
-    frame_bytes, samples, _ = _frame(first)
-    frames, end = _row(descriptor, begin)
-    if MP3_NOTES.search(first):
-        frames, begin = frames - 1, begin + frame_bytes
-    if told := MP3_FRAUNHOFER_LENGTH.match(first):
-        _check_whole(int.from_bytes(told[1]) * samples, frames * samples, MPEG_TOLERANCE, path)
-    size = os.fstat(descriptor).st_size
-    tagged = os.pread(descriptor, MP3_NOTES_BYTES, end).startswith(TAGS)
-    if (size - end > MP3_TAIL_BYTES and not tagged) or _first_row(descriptor, end, size, MP3_ROW) is not None:
-        raise UserError(
-            f"{path}: is damaged, or joined of parts, at byte {end} of {size}: get the file again, or convert it to wav"
-        )
-    sound = soundfile.SoundFile(_Part(descriptor, begin, end, ENDLESS_BYTES))
-    return _Audio(sound, descriptor, frames * samples, in_rows=True)
-
-
-class _Part:
-    """The bytes of an open file from `begin` to `end`, as a file that claims to be longer by `claimed_bytes`.
-
-    libsndfile stops where it guesses the end by the size; behind the true one it finds nothing, and ends there.
-    """
-
-    def __init__(self, descriptor: int, begin: int, end: int, claimed_bytes: int = 0) -> None:
-        self.descriptor, self.begin, self.bytes, self.claimed_bytes = descriptor, begin, end - begin, claimed_bytes
-        self.at = 0
-
-    def tell(self) -> int:
-        return self.at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self.at = offset + (0, self.at, self.bytes + self.claimed_bytes)[whence]
-        return self.at
-
-    def readinto(self, buffer: memoryview) -> int:
-        if self.at > self.bytes:  # at the end that is claimed: libsndfile looks for a tag there, and must read
-            buffer[:] = bytes(len(buffer))
-            return len(buffer)
-        os.lseek(self.descriptor, self.begin + self.at, os.SEEK_SET)
-        count = os.readv(self.descriptor, [memoryview(buffer)[: self.bytes - self.at]])
-        self.at += count
-        return count
-
-
-def _behind_tags(descriptor: int) -> int:
-    """Where the ID3v2 tags end that the file begins with; they hold pictures, in which anything may be found."""
-    at = 0
-    while (head := os.pread(descriptor, 10, at)).startswith(b"ID3") and len(head) == 10:
-        length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        at += 10 + length + (10 if head[5] & 0x10 else 0)  # with a footer
-    return at
-
-
-def _first_row(descriptor: int, begin: int, stop: int, frames: int) -> int | None:
-    """Where so many frames lie end to end first, at `begin` or later but before `stop`."""
-    for at in range(begin, stop, CHUNK_BYTES):
-        chunk = os.pread(descriptor, min(CHUNK_BYTES, stop - at) + 2, at)
-        for found in MP3_HEADER.finditer(chunk):
-            if _row(descriptor, at + found.start(), frames)[0] == frames:
-                return at + found.start()
-    return None
-
-
-def _row(descriptor: int, begin: int, most: int = sys.maxsize) -> tuple[int, int]:
-    """How many whole frames of one kind lie end to end from `begin` on, up to `most`, and where the last one ends."""
-    size, frames, at = os.fstat(descriptor).st_size, 0, begin
-    chunk, chunk_at, first = b"", begin, None
-    while frames < most:
-        if at + 4 > chunk_at + len(chunk):
-            chunk, chunk_at = os.pread(descriptor, CHUNK_BYTES, at), at
-        head = chunk[at - chunk_at : at - chunk_at + 4]
-        if len(head) < 4 or not MP3_HEADER.match(head):
-            break
-        frame_bytes, _, kind = _frame(head)
-        if at + frame_bytes > size or kind != (first := first or kind):
-            break
-        frames, at = frames + 1, at + frame_bytes
-    return frames, at
-
-
-def _frame(head: bytes) -> tuple[int, int, tuple[int, int, bool]]:
-    """Bytes and samples of the frame with that header, and what all of an MP3 share: version, sample rate, mono."""
-    version, rate, padding = head[1] >> 3 & 3, head[2] >> 2 & 3, head[2] >> 1 & 1
-    samples, kbps = (2 * MP3_SAMPLES, MPEG_1_KBPS) if version == 3 else (MP3_SAMPLES, MPEG_2_KBPS)
-    sample_rate_hz = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    frame_bytes = samples // 8 * 1000 * kbps[(head[2] >> 4) - 1] // sample_rate_hz + padding
-    return frame_bytes, samples, (version, rate, head[3] >> 6 == 3)
 
 
 def _checked_header(audio: _Audio, path: Path) -> AudioHeader:
@@ -317,20 +207,9 @@ def _check_decoded(audio: _Audio, decoded: int, path: Path) -> None:
             raise UserError(f"{path}: its header claims {audio.frames} samples, {decoded} decode: get the file again")
         return
     position, size = os.lseek(audio.descriptor, 0, os.SEEK_CUR), os.fstat(audio.descriptor).st_size
-    if audio.in_rows:
-        goes_on = _first_row(audio.descriptor, position, size, MP3_LONG_ROW) is not None
-    else:
-        goes_on = size - position > MPEG_UNREAD_SHARE * size
-    if goes_on:
+    if mp3.goes_on(audio.descriptor, position) if audio.in_rows else size - position > MPEG_UNREAD_SHARE * size:
         raise UserError(f"{path}: its header does not tell its length: convert it to wav or flac")
-    _check_whole(audio.frames, decoded, audio.tolerance, path)
-
-
-def _check_whole(frames: int, there: int, tolerance: int, path: Path) -> None:
-    if there < frames - tolerance:
-        raise UserError(
-            f"{path}: is cut short: {frames - there} of its {frames} samples are missing: get the file again"
-        )
+    mp3.refuse_cut(audio.frames, decoded, audio.tolerance, path)
 
 
 def _fitted(wave: np.ndarray, length: int) -> np.ndarray:
