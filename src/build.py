@@ -1,10 +1,12 @@
 """Build the bank: every file of a data set decoded once, to 16 kHz mono, for all training and inference.
 
     python src/build.py [--data DIR] [--bank DIR] [--workers N] [--skip-broken] [--stretched RATE,RATE]
+                        [--to-datasets DIR]
 
 Interrupted, it goes on when it is run again; what has changed in the data since is noticed. The bank also holds
 synthetic noise, the tempo of the songs, and with --stretched every stem played at other rates by librosa's vocoder.
-Say --stretched each time: what it does not name is dropped from the bank.
+Say --stretched each time: what it does not name is dropped from the bank. With --to-datasets the bank's music and noise
+become a Hugging Face data set, too: `datasets.load_from_disk(DIR)` opens it, and its README.md explains it.
 """
 
 import argparse
@@ -17,9 +19,11 @@ from messy_mashup.errors import run_script
 
 def main() -> None:
     """Parse, build, print."""
-    from messy_mashup.data import bank_build, corpora
+    from messy_mashup.data import bank_build, corpora, to_datasets
 
     options = _options()
+    if options.to_datasets:
+        to_datasets.check(options.to_datasets)  # now, not when all is decoded
     data = paths.find_data(corpora.is_corpus, options.data)
     folder = options.bank or paths.bank_folder(data)
     begun_s = time.perf_counter()
@@ -37,6 +41,9 @@ def main() -> None:
         f"{len(bank.index)} clips ({kinds}), {bank.minutes:.1f} minutes of audio, in {spent_s:.1f} s"
         f" ({spent_s / bank.minutes:.3f} s a minute of audio): {folder}"
     )
+    if options.to_datasets:
+        exported = to_datasets.export(bank, options.to_datasets)
+        print(", ".join(f"{count} clips in {split}" for split, count in exported.items()) + f": {options.to_datasets}")
 
 
 def _options() -> argparse.Namespace:
@@ -47,6 +54,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--skip-broken", action="store_true", help="go on without broken files, and list them")
     told = "rates at which the bank shall hold every stem stretched, such as 0.9,0.95,1.05,1.1 (default: none)"
     parser.add_argument("--stretched", type=_rates, default=(), metavar="RATE,RATE", help=told)
+    told = "folder that gets the clips as a data set of Hugging Face's package datasets (default: none)"
+    parser.add_argument("--to-datasets", type=Path, metavar="DIR", help=told)
     return parser.parse_args()
 
 

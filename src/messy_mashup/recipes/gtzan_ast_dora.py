@@ -13,6 +13,7 @@ from dataclasses import replace
 from messy_mashup.recipe import ASTRecipe, DoRARecipe, FoldRecipe, HeadRecipe, Recipe, ScoringRecipe, TrainRecipe
 from messy_mashup.recipes.messy_mashup_ast import AUDIOSET
 from messy_mashup.recipes.whole_songs import WHOLE_SONGS
+from messy_mashup.training.search_space import Choice, Real, Whole
 
 BUNDLE = ("slower", "faster", "high_pass", "low_pass", "echo")
 
@@ -47,3 +48,16 @@ plain = replace(
     mashup=WHOLE_SONGS,
     train=replace(reported.train, epochs=6 * reported.train.epochs),
 )
+
+# What the report let Optuna search; src/tune.py does.
+SPACE = {
+    "train.lr": Real(1e-5, 1e-3, log=True),
+    "train.warmup": Real(0.0, 0.2),
+    "train.weight_decay": Real(1e-4, 0.1, log=True),
+    "train.epochs": Whole(5, 20),
+    "train.batch_size": Choice((8, 16, 32)),
+    "train.accumulate": Choice((1, 2, 4, 8)),
+    "backbone.dora.rank": Choice((1, 2, 4, 8, 16)),
+    "backbone.dora.alpha": Real(1.0, 32.0, log=True),
+    "backbone.head.hidden": Choice((50, 100, 200, 400)),
+}
