@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from messy_mashup.training.tuning import Search, Tuning
 
 KERNEL_HOURS = 8.5  # a GPU session ends after 9 to 12
-STUDIES = "studies"
 METRICS = ("val_macro_f1", "val_accuracy", "val_loss")
 TOLD = 5  # best trials
 
@@ -60,7 +59,7 @@ def _search(options: argparse.Namespace) -> "Search":
     recipe = override(recipes.load(options.recipe), options.set)
     if not 0 <= options.fold < recipe.folds.count:
         raise UserError(f"--fold {options.fold}: the recipe's folds are 0 to {recipe.folds.count - 1}")
-    folder = options.runs / STUDIES / check_name(options.study or recipe.name)
+    folder = options.runs / paths.STUDIES / check_name(options.study or recipe.name)
     return Search(recipe, _space(options, recipe), folder, options.trials, options.metric, options.fold)
 
 

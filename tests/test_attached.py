@@ -180,3 +180,9 @@ def test_all_that_is_attached_is_adopted_whatever_its_run(inputs, runs):
     adopted = adopt_all(runs)
     assert sorted(folder.relative_to(runs).as_posix() for folder in adopted) == ["ast/fold0", "cnn_seed1/fold1"]
     assert adopt_all(runs) == {}
+
+
+def test_a_trial_of_a_search_is_no_run(inputs, runs):
+    write_member(inputs / "session/runs/cnn/fold0", epochs=3)
+    write_member(inputs / "session/runs/studies/cnn/trials/0123abcd/fold0", epochs=3)
+    assert list(adopt_all(runs)) == [runs / "cnn" / "fold0"]

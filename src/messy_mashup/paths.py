@@ -18,6 +18,7 @@ SEARCH_DEPTH = 6
 ATTACHED_DEPTH = 8
 BLEND_POINTER = "blend.json"
 BANKS = "banks"
+STUDIES = "studies"  # of tune.py: a trial is no run
 BANK_CARD = "bank.json"  # written last: without it nothing is a bank
 
 

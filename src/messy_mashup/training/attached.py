@@ -70,9 +70,10 @@ def _copied(folder: Path, places: list[Path]) -> Path | None:
 
 
 def _attached(name: tuple[str, ...] = ()) -> list[Path]:
-    """Folders below the inputs that hold a member and whose path ends in `name`."""
+    """Folders below the inputs that hold a member of a run and whose path ends in `name`."""
     folders = paths.folders_below(paths.inputs(), depth=paths.ATTACHED_DEPTH)
-    named = (folder for folder in folders if folder.parts[len(folder.parts) - len(name) :] == name)
+    runs = (folder for folder in folders if paths.STUDIES not in folder.parts)
+    named = (folder for folder in runs if folder.parts[len(folder.parts) - len(name) :] == name)
     return [folder for folder in named if any((folder / file).exists() for file in COUNTED)]
 
 
