@@ -91,10 +91,10 @@ def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
 def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
     """Fold by fold within a seed; the run of a further seed is named after it."""
     from messy_mashup.files import check_name
-    from messy_mashup.training.run_folder import fold_name
+    from messy_mashup.training.run_folder import fold_name, fold_numbers
 
     first, name = recipe.train.seed, check_name(options.name or recipe.name)
-    folds = _fold_numbers(options.folds, recipe.folds.count)
+    folds = fold_numbers(options.folds, recipe.folds.count)
     orders = []
     for seed in range(first, first + options.seeds):
         run = name if seed == first else f"{name}_seed{seed}"
@@ -167,20 +167,6 @@ def _train(options: argparse.Namespace, order: Order, device: str, material: Mat
             score_test(order.folder, material.test, trains_on, stop)
         drop_state(order.folder)
     print(f"{order.folder}: done")
-
-
-def _fold_numbers(text: str | None, count: int) -> list[int]:
-    from messy_mashup.data.folds import ALL
-
-    if text is None:
-        return list(range(count))
-    words = text.split(",")
-    if len(set(words)) < len(words):
-        raise UserError(f"--folds {text}: a fold is named twice")
-    unknown = [word for word in words if word != "all" and not (word.isdecimal() and int(word) < count)]
-    if unknown:
-        raise UserError(f"--folds {text}: {unknown[0]!r} is none of the recipe's folds 0 to {count - 1}, nor all")
-    return [ALL if word == "all" else int(word) for word in words]
 
 
 def _options() -> argparse.Namespace:

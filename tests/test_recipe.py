@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from messy_mashup import models, recipes
+from messy_mashup.data.corpora import ismir2004
+from messy_mashup.data.demo_music.whole_songs import ISMIR2004_TRACKS
 from messy_mashup.errors import UserError
 from messy_mashup.recipe import CNNRecipe, MashupRecipe, Recipe, ScoringRecipe
 from messy_mashup.recipe_text import from_json, override, override_scoring, to_json
@@ -47,7 +49,7 @@ def test_settings_are_put_in_with_their_types():
         ("train.ema=1", "less than 1"),
         ("train.class_weights=(1,-1)", "class_weights"),
         ("backbone.widths=(8,8)", "widths"),
-        ("backbone.name=vgg", "'ast', 'resnet34', 'cnn'"),
+        ("backbone.name=vgg", "'ast', 'maest', 'resnet34', 'cnn'"),
         ("scoring.pooled=median", "'logits', 'probabilities' or 'majority'"),
         ("scoring.overlap=1", "less than 1"),
         ("scoring.chunks=0", "greater than or equal to 1"),
@@ -135,6 +137,59 @@ def test_every_system_of_the_competition_has_a_variant_for_two_cores_and_these_s
     for name in systems:
         model = models.build(known[f"{name}_tiny"].backbone, 10)
         assert sum(parameter.numel() for parameter in model.parameters()) < 6e6
+
+
+def test_gtzan_s_recipe_is_as_the_report_has_it():
+    recipe = recipes.load("gtzan_ast_dora")
+    backbone, train = recipe.backbone, recipe.train
+    assert backbone.weights == "MIT/ast-finetuned-audioset-10-10-0.4593"
+    assert backbone.frozen
+    assert backbone.head.hidden == 200
+    assert backbone.head.dropout > 0
+    assert (backbone.dora.rank, backbone.dora.alpha) == (2, 4.247)
+    assert (backbone.dora.layers, backbone.dora.first) == (("feed_forward_out",), 10)
+    assert (train.lr, train.warmup, train.weight_decay) == (1.32e-4, 0.085, 0.0676)
+    assert (train.batch_size // train.accumulate, train.accumulate, train.epochs) == (2, 8, 13)
+    assert recipe.mashup.changes == ("slower", "faster", "high_pass", "low_pass", "echo")
+    assert (recipe.mashup.copies, recipe.mashup.drawn, train.mashups_per_epoch) == ("kept", "songs", 0)
+    assert recipe.scoring == ScoringRecipe("random", chunks=20, chunk_s=30.0, pooled="majority")
+    assert (recipe.folds.cut, recipe.folds.ratios) == ("ratios", (8, 1, 1))
+    assert recipes.load("gtzan_ast_dora_fresh").mashup == replace(recipe.mashup, copies="fresh")
+    heard = {len(recipes.load(f"gtzan_ast_dora{variant}").mashup.changes) for variant in ("", "_fresh", "_plain")}
+    assert heard == {5, 0}
+
+
+def test_gtzan_s_adapters_are_scaled_by_alpha_whatever_their_rank():
+    """The report multiplies by alpha, peft by lora_alpha / rank."""
+    for rank in (1, 2, 8):
+        backbone = replace(recipes.load("gtzan_ast_dora").backbone, width=32, layers=11, heads=2)
+        model = models.build(replace(backbone, dora=replace(backbone.dora, rank=rank)), 10)
+        scalings = [layer.scaling["default"] for layer in model.modules() if hasattr(layer, "lora_magnitude_vector")]
+        assert scalings == [pytest.approx(4.247)]
+
+
+def test_ismir2004_s_recipe_is_on_the_contest_s_own_split():
+    recipe = recipes.load("ismir2004_ast")
+    assert recipe.backbone.weights == "MIT/ast-finetuned-audioset-10-10-0.4593"
+    assert (recipe.backbone.width, recipe.backbone.layers, recipe.backbone.frozen) == (768, 12, False)
+    assert (recipe.folds.cut, recipe.folds.count) == ("given", 1)
+    assert ismir2004.CLASSES == ("classical", "electronic", "jazz_blues", "metal_punk", "rock_pop", "world")
+    assert recipe.train.class_weights == ()
+    assert recipes.load("ismir2004_ast_weighted").train == replace(recipe.train, class_weights="balanced")
+    assert sum(ISMIR2004_TRACKS.values()) == 729
+
+
+def test_fields_that_came_later_are_not_written_where_they_are_at_their_defaults():
+    """So a member that was trained before there were such fields goes on."""
+    told = json.loads(to_json(recipes.load("messy_mashup_ast")))
+    assert not {"drawn", "changes", "copies"} & told["mashup"].keys()
+    assert not {"frozen", "head", "dora"} & told["backbone"].keys()
+    assert not {"cut", "ratios"} & told["folds"].keys()
+    assert not {"drawn", "changes", "copies"} & told["folds"]["validation"].keys()
+    told = json.loads(to_json(recipes.load("gtzan_ast_dora")))
+    assert told["mashup"]["copies"] == "kept"
+    assert told["backbone"]["dora"]["rank"] == 2
+    assert told["folds"]["validation"]["drawn"] == "songs"
 
 
 def test_a_value_from_a_file(tmp_path):

@@ -114,10 +114,31 @@ class ASTRecipe:
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
+class MAESTRecipe:
+    """MAEST: the AST network on 96 Slaney mels, trained on Discogs styles; the defaults are its 30 s models."""
+
+    name: Literal["maest"] = "maest"
+    weights: str = ""  # to begin with: a folder, a Kaggle mount or a hub id; empty: random
+    heard_s: Positive = 30.0  # 1,876 frames; the models of 5, 10 and 20 s hear 5.04, 10.0 and 20.08
+    width: Count = 768  # of a token
+    layers: Count = 12
+    heads: Count = 12
+    stride: tuple[Count, Count] = (10, 10)  # of patches, in bands and in frames
+    patchout: tuple[Natural, Natural] = (0, 0)  # rows of bands and columns of frames left out in training
+    dropout: Share = 0.0
+    frozen: bool = False  # the weights stay as they come; head and adapters alone learn, and alone are saved
+    head: HeadRecipe = HeadRecipe()
+    dora: DoRARecipe = DoRARecipe()
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ResNet34Recipe:
-    """timm's ResNet34 on librosa's log-mel, one channel."""
+    """timm's ResNet34 on a log-mel, one channel."""
 
     name: Literal["resnet34"] = "resnet34"
+    front_end: Literal["librosa", "speech"] = (
+        "librosa"  # "speech": that of the singer snippets; hop and fft are its own
+    )
     weights: str = ""  # to begin with: a safetensors file, a folder or a Kaggle mount of timm's; empty: random
     heard_s: Positive = 10.24  # what one forward pass hears
     mels: Count = 128
@@ -140,7 +161,7 @@ class CNNRecipe:
     dropout: Share = 0.3
 
 
-Backbone = Annotated[ASTRecipe | ResNet34Recipe | CNNRecipe, Field(discriminator="name")]
+Backbone = Annotated[ASTRecipe | MAESTRecipe | ResNet34Recipe | CNNRecipe, Field(discriminator="name")]
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -180,6 +201,16 @@ class TrainRecipe:
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
+class TeacherRecipe:
+    """What a student learns from beside the true labels: a blend's probabilities; see teacher.py and distil.py."""
+
+    blend: str = ""  # its name; empty: there is no teacher
+    digest: str = ""  # of the blend's members and rule, put in by distil.py
+    share: Share = 1.0  # of the target that is the teacher's; the rest is the true label
+    temperature: Positive = 1.0  # by which the blend's log-probabilities are divided
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ScoringRecipe:
     """How a whole clip becomes one prediction: which windows of it are heard, and how their logits are pooled."""
 
@@ -213,5 +244,6 @@ class Recipe:
     backbone: Backbone = ResNet34Recipe()
     augment: AugmentRecipe = AugmentRecipe()
     train: TrainRecipe = TrainRecipe()
+    teacher: TeacherRecipe = TeacherRecipe()
     scoring: ScoringRecipe = ScoringRecipe()
     folds: FoldRecipe = FoldRecipe()

@@ -23,7 +23,7 @@ class FrameSpec:
     centred: bool  # librosa: window t is centred on t * hop; Kaldi: it begins there
     mel_scale: Literal["kaldi", "slaney", "htk"]
     mel_norm: Literal["slaney"] | None
-    log: Literal["natural", "decibel"]
+    log: Literal["natural", "decibel", "compressed"]  # compressed: log10(1 + 10000 power)
     floor: float  # of a band's power
     remove_dc: bool = False
     pre_emphasis: float = 0.0
@@ -43,8 +43,8 @@ class FrameSpec:
         return max(0, 1 + (samples - self.window) // self.hop)
 
     def decibels(self, decibels: float) -> float:
-        """A level difference in the units of the normalised log-mel."""
-        return decibels / self.divisor * (math.log(10) / 10 if self.log == "natural" else 1.0)
+        """A level difference in the units of the normalised log-mel; of a compressed one, where it is loud."""
+        return decibels / self.divisor * {"natural": math.log(10) / 10, "decibel": 1.0, "compressed": 0.1}[self.log]
 
     def frames_in(self, seconds: float) -> int:
         """The number of frames that `seconds` hold: what a model that hears so long is fed."""
@@ -70,6 +70,26 @@ AST_FBANK = FrameSpec(
     pre_emphasis=0.97,
     mean=-4.2677393,
     divisor=2 * 4.5689974,
+)
+
+
+# Alonso-Jimenez et al., MAEST (ISMIR 2023): Essentia's bands of MusiCNN, normalised with Discogs' mean and twice its
+# standard deviation. A short clip is filled with zeros before it is normalised.
+MAEST_MEL = FrameSpec(
+    window=512,
+    hop=256,
+    fft=512,
+    mels=96,
+    low_hz=0.0,
+    high_hz=8000.0,
+    window_shape="hann_periodic",
+    centred=True,
+    mel_scale="slaney",
+    mel_norm="slaney",
+    log="compressed",
+    floor=0.0,
+    mean=2.06755686098554,
+    divisor=2 * 1.268292820667291,
 )
 
 

@@ -1,5 +1,6 @@
 """Windows of samples become log-mel frames: one batched front-end, float32 on any device."""
 
+import math
 import warnings
 from functools import lru_cache
 from typing import NamedTuple
@@ -52,8 +53,7 @@ def levels(
         if response is not None:
             power.mul_(response)
         bands = torch.matmul(power, _filters(spec, weighted.device), out=out).clamp_(min=spec.floor)
-        levels = bands.log_() if spec.log == "natural" else bands.log10_().mul_(10)
-        return levels.sub_(spec.mean).div_(spec.divisor)
+        return _logarithm(bands, spec).sub_(spec.mean).div_(spec.divisor)
 
 
 def padding_value(spec: FrameSpec) -> float:
@@ -68,6 +68,17 @@ def wave_log_mel(wave: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
     after = max(0, spec.first_sample(frames - 1) + spec.window - samples)
     windows = torch.nn.functional.pad(wave, (before, after)).unfold(0, spec.window, spec.hop)[:frames]
     return torch.cat([log_mel(portion, spec) for portion in windows.split(FRAMES_AT_ONCE)])
+
+
+def _logarithm(bands: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
+    """Of the bands' power, in place."""
+    match spec.log:
+        case "natural":
+            return bands.log_()
+        case "decibel":
+            return bands.log10_().mul_(10)
+        case "compressed":
+            return bands.mul_(10_000).log1p_().div_(math.log(10))
 
 
 @lru_cache(maxsize=16)

@@ -10,12 +10,13 @@ from torch.nn.functional import one_hot
 
 from messy_mashup.features import augment
 from messy_mashup.features.pictures import Pictures
-from messy_mashup.mashup.arrangement import draw
+from messy_mashup.mashup.arrangement import Arrangements, draw
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.pool import Pool
 from messy_mashup.purposes import AUGMENTATION, PICTURES, TRAINING
 from messy_mashup.recipe import Recipe
 from messy_mashup.training.parallel import Ranks
+from messy_mashup.training.teacher import Teacher
 
 
 class Batch(NamedTuple):
@@ -28,8 +29,17 @@ class Batch(NamedTuple):
 class Feed:
     """Batches as functions of (seed, epoch, step): no batch depends on those before it."""
 
-    def __init__(self, recipe: Recipe, player: MashupPlayer, pool: Pool, frames: int, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        player: MashupPlayer,
+        pool: Pool,
+        frames: int,
+        ranks: Ranks,
+        teacher: Teacher | None = None,
+    ) -> None:
         self.recipe, self.player, self.pool, self.frames, self.ranks = recipe, player, pool, frames, ranks
+        self.teacher = teacher
         self.size = ranks.part_of(recipe.train.batch_size)
         # On a GPU the feed has a stream of its own, so that its waits are not for the step that is being learnt.
         self.stream = torch.cuda.Stream(player.device) if player.device.type == "cuda" else None
@@ -74,7 +84,14 @@ class Feed:
         if self.pictures:
             seeds = np.random.SeedSequence((train.seed, PICTURES, epoch, first)).generate_state(self.size)
             log_mel = self.pictures(log_mel.cpu(), seeds.tolist()).to(self.player.device)
-        label = torch.from_numpy(mashups.label).to(self.player.device)
-        target = one_hot(label, len(self.pool.classes)).float()
+        target = self._target(mashups)
         generator = np.random.default_rng((train.seed, AUGMENTATION, epoch, first))
         return Batch(*augment.augmented(log_mel, target, self.recipe.augment, self.player.spec, generator))
+
+    def _target(self, mashups: Arrangements) -> torch.Tensor:
+        """The true labels (batch, classes) as shares, or as far as the recipe says what the teacher makes of them."""
+        label = torch.from_numpy(mashups.label).to(self.player.device)
+        true = one_hot(label, len(self.pool.classes)).float()
+        if self.teacher is None:
+            return true
+        return true.lerp(self.teacher.probabilities(mashups).to(true), self.recipe.teacher.share)

@@ -36,6 +36,7 @@ from messy_mashup.training.run_folder import State
 from messy_mashup.training.schedule import learning_rate
 from messy_mashup.training.stop import Stop
 from messy_mashup.training.tally import LOOK_STEPS, Diverged, Tally
+from messy_mashup.training.teacher import Teacher
 from messy_mashup.training.watch import Watch, watching
 
 Row = dict[str, float | None]  # of metrics.csv
@@ -52,14 +53,16 @@ def fit(
     stop: Stop | None = None,
     wandb_project: str | None = None,
     also: Sequence[Watch] = (),
+    teacher: Teacher | None = None,
 ) -> None:
     """Train a fold's member into `folder`, going on from where it stands; ALL trains on every song.
 
     Held-out predictions come from the last weights, not the best: an epoch chosen on the clips it is scored on
     flatters the score, and members trained on all songs have no other choice than the last. Raises Stopped, with all
     that was done saved, when `stop` has a reason. `also` are told the numbers of the epochs that are trained here.
+    teacher: where the recipe names one.
     """
-    member = Member(recipe, bank, plan, fold, device, folder)
+    member = Member(recipe, bank, plan, fold, device, folder, teacher)
     member.begin(run_folder.load_state(folder, member.card))
     member.ranks.wait()  # all have read what is there before one writes
     if member.ranks.leads:
@@ -78,7 +81,16 @@ def fit(
 class Member:
     """A model in training, with the mashups that train it and those that validate it."""
 
-    def __init__(self, recipe: Recipe, bank: Bank, plan: Plan, fold: int, device: torch.device, folder: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        bank: Bank,
+        plan: Plan,
+        fold: int,
+        device: torch.device,
+        folder: Path,
+        teacher: Teacher | None = None,
+    ) -> None:
         self.recipe, self.plan, self.fold, self.device, self.folder = recipe, plan, fold, device, folder
         self.ranks = Ranks.here()
         self.card = {
@@ -88,13 +100,15 @@ class Member:
             "bank": bank.digest,
             "fold": fold,
         }
+        if recipe.teacher.blend and teacher is None:
+            raise UserError(f"teacher.blend={recipe.teacher.blend}: students are trained by distil.py")
         if base := models.base_digest(recipe.backbone):
             self.card["base"] = base
         self.spec = models.frame_spec(recipe.backbone)
         self.frames = self.spec.frames_in(recipe.backbone.heard_s)
         self.player = MashupPlayer(bank, self.spec, device)
         pool = plan.pool(bank, fold, recipe.mashup.parts)
-        self.feed = Feed(recipe, self.player, pool, self.frames, self.ranks)
+        self.feed = Feed(recipe, self.player, pool, self.frames, self.ranks, teacher)
         self.train = _with_class_weights(recipe.train, pool)
         self.steps = _steps(recipe, pool)
         torch.manual_seed(torch_seed(recipe.train.seed, INITIAL_WEIGHTS))

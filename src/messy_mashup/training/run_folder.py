@@ -53,6 +53,19 @@ def fold_name(fold: int) -> str:
     return "all" if fold == ALL else f"fold{fold}"
 
 
+def fold_numbers(text: str | None, count: int) -> list[int]:
+    """The folds that the words of --folds mean, of `count`: numbers and all, with commas; all numbers without any."""
+    if text is None:
+        return list(range(count))
+    words = text.split(",")
+    if len(set(words)) < len(words):
+        raise UserError(f"--folds {text}: a fold is named twice")
+    unknown = [word for word in words if word != "all" and not (word.isdecimal() and int(word) < count)]
+    if unknown:
+        raise UserError(f"--folds {text}: {unknown[0]!r} is none of the recipe's folds 0 to {count - 1}, nor all")
+    return [ALL if word == "all" else int(word) for word in words]
+
+
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Hold a member's folder; UserError names the process that holds it already."""
