@@ -1,4 +1,4 @@
-"""AST with DoRA on GTZAN, after a student's report (validation 87-90 %, test 83-87 %).
+"""AST with DoRA on GTZAN, after a report (validation 87-90 %, test 83-87 %).
 
 Reported: AudioSet's AST, frozen; a head of dropout, 200 hidden units, GELU, dropout; DoRA of rank 2 and alpha 4.247 on
 the last linear layer of the feed-forward block of the encoder's layers from 10 on; learning rate 1.32e-4, warm-up .085,
