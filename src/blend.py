@@ -62,9 +62,10 @@ def _chosen(options: argparse.Namespace, held_out: "HeldOut", name: str) -> tupl
     if len(held_out.runs) == 1 or len(set(clips.fold.tolist())) == 1:
         method = named or blending.method(EQUAL, "none")
         logits = method.nested(held_out.logits, clips.label, clips.fold)
+        blend_report.remove_study(folder, name)
         if len(held_out.runs) > 1:
             print("The runs hold out one fold: methods are not compared, which takes two")
-        blend_report.remove_study(folder, name)
+            print(blend_report.write_numbers(held_out, folder, name))
     else:
         found, blended = study(held_out)
         print(f"{blend_report.told(found)}\n")

@@ -6,7 +6,8 @@
 
 Every clip is scored whole, by windows up to its end, or as the members were trained to score, and the members are
 combined as the blend says; those of one run are averaged. The table tells the share of a song's chunks that agree.
-With --labelled the files' folders are named after their classes, and it is told how many are right.
+With --labelled the files' folders are named after their classes, and it is told how many are right. Of a run whose
+labels are told each by itself, such as styles, the likeliest ten of a file are printed.
 """
 
 import argparse
@@ -27,13 +28,16 @@ def main() -> None:
     """Parse, then the test set or the user's own files."""
     options = _options()
     from messy_mashup.scoring.ensemble import load_blend
+    from messy_mashup.training.label_probe import is_multi_label
     from messy_mashup.training.members import check_weights
 
     runs = options.runs or (paths.runs() if options.run else paths.find_runs_with_blend())
     blend = _of_run(runs, options.run) if options.run else load_blend(runs, options.blend)
     folders = [runs / member for member in blend.members]
     check_weights(folders, blend.weights)
-    if options.files:
+    if options.run and is_multi_label(folders[0]):
+        _own_labels(options, folders)
+    elif options.files:
         _own_files(options, folders, blend)
     elif options.out:
         raise UserError("--out is for files of your own: name them, or leave it out to label the test mashups")
@@ -96,6 +100,20 @@ def _refuse_hours(folders: list[Path]) -> None:
             f"{', '.join(unscored)} stopped before the test mashups were scored, and this kernel has no GPU: "
             "push that training step's next part, then this step again"
         )
+
+
+def _own_labels(options: argparse.Namespace, folders: list[Path]) -> None:
+    """By a run whose labels are told each by itself, such as styles: the likeliest ten of a file."""
+    from messy_mashup.recipe_text import override_scoring
+    from messy_mashup.training.device import best_device
+    from messy_mashup.training.labelling import label_and_tell
+    from messy_mashup.training.trained import load_member
+
+    if options.labelled:
+        raise UserError(f"--labelled is for runs of one class a file: {options.run} tells any number of labels")
+    members = [load_member(folder, best_device()) for folder in folders]
+    listeners = [replace(one, scoring=override_scoring(one.scoring, options.set)) for one in members]
+    label_and_tell(listeners, options.files, 10, options.out)
 
 
 def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend") -> None:

@@ -101,3 +101,33 @@ def write_text(path: Path, lines: list[str]) -> None:
     """A text file, its folder included."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
+
+
+SINGERS = ("adele", "bowie", "cash", "dion")
+
+
+def write_singers(root: Path, clips: int = 8, to_predict: int = 3, seconds: float = 0.8, listed: bool = False) -> Path:
+    """The singers' layout: short mp3 at several rates, mono and stereo, in class folders, or in one with a list; each
+    class has a vibrato tone of its own over a steady one that all share.
+    """
+    rows, predicted = ["file,label,song"], ["id,file"]
+    for number, singer in enumerate(SINGERS):
+        for clip in range(clips):
+            name = f"{singer}_{clip:03d}.mp3" if listed else f"{singer}/{clip:03d}.mp3"
+            _write_snippet(root / "train" / name, number, clip, seconds)
+            rows.append(f"{name},{singer},{singer} song {clip // 2}")
+    for clip in range(to_predict):
+        _write_snippet(root / "test" / f"{clip:04d}.mp3", clip % len(SINGERS), 100 + clip, seconds)
+        predicted.append(f"{clip:04d},{clip:04d}.mp3")
+    if listed:
+        write_text(root / "train.csv", rows)
+        write_text(root / "test.csv", predicted)
+    return root
+
+
+def _write_snippet(path: Path, number: int, seed: int, seconds: float) -> None:
+    rate_hz = (44_100, 22_050, 48_000)[seed % 3]
+    time_s = np.arange(round(seconds * rate_hz)) / rate_hz
+    sung = 0.3 * np.sin(2 * np.pi * 300 * 1.5**number * time_s + 8 * np.sin(2 * np.pi * 6 * time_s))
+    wave = tone_wave(1, 100 * number + seed, seconds, rate_hz) / 2 + sung.astype(np.float32)
+    write_mp3(path, wave if seed % 2 else np.stack([wave, wave], axis=1), rate_hz)

@@ -43,6 +43,7 @@ ONLY_ELSEWHERE = {
     "matplotlib": "every Kaggle notebook's own %matplotlib needs it, though the list that was read does not name it",
     "datasets": "build.py --to-datasets hands a bank to Hugging Face's datasets where they are installed",
     "pyarrow": "comes with datasets",
+    "demucs": "build.py --separated demucs:FILE, where it is installed; HPSS needs no more than librosa",
     "tensorboard": "learning curves where it is installed; torch imports it, training goes on without",
     "wandb": "only where --wandb asks for it",
     "python_stretch": "the better stretch for listening; without it waves are stretched by librosa",

@@ -33,6 +33,7 @@ TempoPolicy = Literal["none", "random", "sync", "downbeats"]
 BurstLevel = Literal["raw", "peak", "piece", "snr"]  # what a burst's gain multiplies: see frames.py
 Change = Literal["slower", "faster", "high_pass", "low_pass", "echo"]  # see changes.py
 Layer = Literal["query", "key", "value", "feed_forward_in", "feed_forward_out"]  # linear ones of a transformer's layer
+FrontEnd = Literal["librosa", "speech"]  # of a picture; "speech": that of the singer snippets, hop and fft are its own
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 
 
@@ -127,6 +128,8 @@ class MAESTRecipe:
     patchout: tuple[Natural, Natural] = (0, 0)  # rows of bands and columns of frames left out in training
     dropout: Share = 0.0
     frozen: bool = False  # the weights stay as they come; head and adapters alone learn, and alone are saved
+    # The head sees CLS, DIST and the mean of the patches after this layer; 0: the mean of CLS and DIST after the last
+    layer: Natural = 0
     head: HeadRecipe = HeadRecipe()
     dora: DoRARecipe = DoRARecipe()
 
@@ -136,9 +139,8 @@ class ResNet34Recipe:
     """timm's ResNet34 on a log-mel, one channel."""
 
     name: Literal["resnet34"] = "resnet34"
-    front_end: Literal["librosa", "speech"] = (
-        "librosa"  # "speech": that of the singer snippets; hop and fft are its own
-    )
+    front_end: FrontEnd = "librosa"
+    separated: str = ""  # "hpss" or "demucs:FILE": vocals alone are heard, and the bank holds them; see separation.py
     weights: str = ""  # to begin with: a safetensors file, a folder or a Kaggle mount of timm's; empty: random
     heard_s: Positive = 10.24  # what one forward pass hears
     mels: Count = 128
@@ -150,9 +152,11 @@ class ResNet34Recipe:
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class CNNRecipe:
-    """Three to six convolution layers on librosa's log-mel."""
+    """Three to six convolution layers on a log-mel."""
 
     name: Literal["cnn"] = "cnn"
+    front_end: FrontEnd = "librosa"
+    separated: str = ""  # as that of ResNet34Recipe
     heard_s: Positive = 10.24  # what one forward pass hears
     mels: Count = 128
     hop: Count = 160  # samples at 16 kHz
@@ -227,7 +231,7 @@ class FoldRecipe:
     """How the corpus is cut, and what its validation mashups are: shared by all recipes that are to be blended."""
 
     cut: Literal["folds", "ratios", "given"] = "folds"  # "given": the corpus's own parts; see splits.py
-    ratios: tuple[Count, Count, Count] = (8, 1, 1)  # songs for training, validation and test, where it is cut so
+    ratios: tuple[Count, Count, Natural] = (8, 1, 1)  # songs for training, validation and test, where it is cut so
     count: Count = 5  # folds, or repetitions of a cut by ratios
     seed: Natural = 0
     validation_per_song: Count = 3

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from messy_mashup.errors import UserError
-from messy_mashup.recipe import ASTRecipe, FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe
+from messy_mashup.recipe import ASTRecipe, CNNRecipe, FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe
 
 # Fields that came when members had been trained without them. At their defaults they are not written, so that what is
 # the same recipe has the same text: older members go on, and are blended, with new ones.
@@ -20,7 +20,8 @@ LATER = {
     Recipe: {"scoring", "teacher"},
     MashupRecipe: {"drawn", "changes", "copies"},
     ASTRecipe: {"frozen", "head", "dora"},
-    ResNet34Recipe: {"front_end"},
+    ResNet34Recipe: {"front_end", "separated"},
+    CNNRecipe: {"front_end", "separated"},
     ScoringRecipe: {"chunk_s"},
     FoldRecipe: {"cut", "ratios"},
 }

@@ -38,7 +38,9 @@ INDEX_TYPES = {
     **dict.fromkeys(("rate", *TEMPO_COLUMNS), np.float64),
 }
 CONTENT = ["clip", "kind", "group", "label", "part", "length", "scale", "sha256", "rate", *TEMPO_COLUMNS]
-SOMETIMES = ["artist", "split"]  # content where any clip has them, so that banks without them keep their digests
+SEPARATED = "separated"  # a column where vocals were taken out of the files: by what, see separation.py
+# Content where any clip has them, so that banks without them keep their digests
+SOMETIMES = ["artist", "split", SEPARATED]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Bank:
     bar begin) are those of the clip as it plays, the same for all stems of a song; 0 where not known or no music.
     digest: of the contents alone, the same whatever machine built them, when, and from what folder.
     skipped: path and sentence of what was broken; left_out: paths of the clips that fell with it.
+    separated: where the bank holds the vocals of its files and not those, by what they were taken out.
     """
 
     root: Path
@@ -64,6 +67,7 @@ class Bank:
     listing: str
     skipped: tuple[corpora.Broken, ...]
     left_out: frozenset[str]
+    separated: str = ""
 
     @classmethod
     def open(cls, folder: Path) -> "Bank":
@@ -85,6 +89,7 @@ class Bank:
             samples=np.memmap(folder / SAMPLES, dtype="<i2", mode="r"),
             skipped=tuple(corpora.Broken(**item) for item in card["skipped"]),
             left_out=frozenset(card["left_out"]),
+            separated=card.get(SEPARATED, ""),
             **{key: card[key] for key in ("corpus", "source", "digest", "listing")},
         )
 
@@ -121,12 +126,18 @@ def write_index(index: pd.DataFrame) -> bytes:
 def read_index(table: bytes) -> pd.DataFrame:
     """The index from the bytes of its CSV."""
     # As text first: pandas' own reading of numbers was off by a last digit before version 3.
-    return pd.read_csv(io.BytesIO(table), dtype=object, keep_default_na=False).astype(INDEX_TYPES)
+    index = pd.read_csv(io.BytesIO(table), dtype=object, keep_default_na=False)
+    return index.astype(types_of(index))
+
+
+def types_of(clips: pd.DataFrame) -> dict[str, Any]:
+    """The columns of an index of these clips, with their types."""
+    return INDEX_TYPES | ({SEPARATED: str} if SEPARATED in clips else {})
 
 
 def content_digest(index: pd.DataFrame, sample_rate_hz: int) -> str:
     """What the clips are and how they sound, whatever their order, place, dates and folder."""
-    content = index[[*CONTENT, *(name for name in SOMETIMES if index[name].any())]].astype(object)
+    content = index[[*CONTENT, *(name for name in SOMETIMES if name in index and index[name].any())]].astype(object)
     # The last bits of a vocoder's sound are its machine's. Stem and rate tell what a variant is.
     content.loc[index["kind"] == "stretched", ["scale", "sha256"]] = ""
     rows = sorted(content.values.tolist())

@@ -23,21 +23,22 @@ from messy_mashup.data.bank import (
     FORMAT,
     GUARD,
     INDEX,
-    INDEX_TYPES,
     SAMPLE_RATE_HZ,
     SAMPLES,
+    SEPARATED,
     Bank,
     changes,
     content_digest,
     files_of,
+    types_of,
     write_index,
 )
 from messy_mashup.data.bank_partial import (
-    IDENTITY,
     JOURNAL,
     PLAN,
     Known,
     add_to_journal,
+    identity_of,
     known_clips,
     open_partial,
     outdated_folder,
@@ -50,6 +51,7 @@ from messy_mashup.data.bank_source import check_rates, source_of
 from messy_mashup.data.bank_tempo import TEMPO_JOURNAL, KnownTempi, songs_of
 from messy_mashup.data.bank_workers import Workers, working
 from messy_mashup.data.beats import Beats
+from messy_mashup.data.separation import absolute, identity
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
@@ -74,16 +76,18 @@ def build(
     workers: int | None = None,
     on_broken: OnBroken = refuse,
     stretched: Sequence[float] = (),
+    separated: str = "",
 ) -> Bank:
     """Build the bank of the corpus at `root` in `folder`, or go on building it, or open it where nothing has changed.
 
     on_broken gets everything that is broken at once, when all the rest is decoded: `refuse` or `skip`. stretched: the
-    rates at which the bank shall hold every stem stretched; variants at others are dropped. The bytes of the samples
-    depend neither on the number of workers nor on interruptions.
+    rates at which the bank shall hold every stem stretched; variants at others are dropped. separated: what takes the
+    vocals out of songs, which the bank then holds in their place. The bytes of the samples depend neither on the number
+    of workers nor on interruptions.
     """
     root, folder, rates = root.resolve(), folder.absolute(), check_rates(stretched)
     with _only_builder(folder):
-        plan = make_plan(corpora.load(corpus_name).scan(root), rates)
+        plan = make_plan(corpora.load(corpus_name).scan(root), rates, absolute(separated))
         old = _old_bank(folder, plan)
         if old is not None and old.listing == plan.digest:
             print("nothing has changed since the bank was built")
@@ -128,6 +132,8 @@ def _old_bank(folder: Path, plan: Plan) -> Bank | None:
         told = [f"data: {files}"] if (files := changes(_identities(old.index), _identities(now))) else []
         if (held := _rates(old.index)) != (asked := _rates(now)):
             told.append(f"stretched variants there: {held}; asked for: {asked}")
+        if old.separated != (wanted := identity(plan.separated)):
+            told.append(f"vocals there: {old.separated or 'not taken out'}; asked for: {wanted or 'none taken out'}")
         told = told or ["what was left out, or the folder of the data, differs"]
         print(f"{folder} is not the bank that is asked for and is built again: {'; '.join(told)}")
     return old
@@ -145,7 +151,7 @@ def _rates(clips: pd.DataFrame) -> str:
 
 def _fill(plan: Plan, partial: Path, known: Known, pool: Workers) -> tuple[dict[str, Measures], list[corpora.Broken]]:
     """Fill every slot of the plan; gives the measures by clip, and what proved to be broken, in the plan's order."""
-    slots = [_slot(row, plan.corpus.root, partial, known) for row in plan.clips.to_dict("records")]
+    slots = [_slot(row, plan, partial, known) for row in plan.clips.to_dict("records")]
     ready = sum(slot.earlier is not None for slot in slots)
     if ready:
         print(f"{ready} of {len(slots)} clips are there already")
@@ -167,12 +173,12 @@ def _fill(plan: Plan, partial: Path, known: Known, pool: Workers) -> tuple[dict[
     return measures, [failed[path] for path in plan.clips["path"].unique() if path in failed]
 
 
-def _slot(row: dict, root: Path, partial: Path, known: Known) -> Slot:
+def _slot(row: dict, plan: Plan, partial: Path, known: Known) -> Slot:
     return Slot(
-        source=source_of(row, root),
+        source=source_of(row, plan.corpus.root, plan.separated),
         samples=partial / SAMPLES,
         sample_rate_hz=SAMPLE_RATE_HZ,
-        earlier=known.get(tuple(row[key] for key in IDENTITY)),
+        earlier=known.get(identity_of(row)),
         **{key: row[key] for key in ("clip", "offset", "length")},
     )
 
@@ -204,7 +210,8 @@ def _measure_tempo(clips: pd.DataFrame, partial: Path, known: KnownTempi, pool: 
 
 
 def _write_index_and_card(plan: Plan, partial: Path, clips: pd.DataFrame, broken: Sequence[corpora.Broken]) -> None:
-    index = clips[list(INDEX_TYPES)].astype(INDEX_TYPES)
+    types = types_of(clips)
+    index = clips[list(types)].astype(types)
     with (partial / SAMPLES).open("rb") as samples:
         os.fsync(samples.fileno())
     table = write_index(index)
@@ -223,6 +230,8 @@ def _write_index_and_card(plan: Plan, partial: Path, clips: pd.DataFrame, broken
         "skipped": [asdict(item) for item in broken],
         "left_out": sorted(set(plan.corpus.clips["path"]) - set(index["path"])),
     }
+    if plan.separated:
+        card[SEPARATED] = identity(plan.separated)
     with write_whole(partial / CARD) as temporary:
         temporary.write_text(json.dumps(card, indent=1))
 

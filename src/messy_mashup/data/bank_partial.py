@@ -9,12 +9,12 @@ When the sources change, the folder is set aside as `<bank>.outdated`, and uncha
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from messy_mashup.data.bank import FORMAT, SAMPLES, Bank
+from messy_mashup.data.bank import FORMAT, SAMPLES, SEPARATED, Bank
 from messy_mashup.data.bank_plan import Plan
 from messy_mashup.data.bank_slot import MEASURES, SAMPLE_BYTES, Earlier, Measures
 from messy_mashup.errors import UserError
@@ -25,6 +25,11 @@ JOURNAL = "journal.jsonl"
 IDENTITY = ["clip", "path", "size", "mtime_ns", "length", "source_hz", "rate"]
 
 Known = dict[tuple[Any, ...], Earlier]
+
+
+def identity_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a clip's samples depend on: the same in an earlier bank, they are copied from there."""
+    return (*(row[key] for key in IDENTITY), row.get(SEPARATED, ""))
 
 
 def partial_folder(folder: Path) -> Path:
@@ -50,7 +55,8 @@ def open_partial(folder: Path, plan: Plan) -> Path:
     partial.mkdir()
     with (partial / SAMPLES).open("wb") as file:
         file.truncate(plan.samples * SAMPLE_BYTES)
-    clips = plan.clips[["offset", *IDENTITY]].to_dict("records")
+    columns = [name for name in ("offset", *IDENTITY, SEPARATED) if name in plan.clips]
+    clips = plan.clips[columns].to_dict("records")
     with write_whole(partial / PLAN) as temporary:
         temporary.write_text(json.dumps({"format": FORMAT, "digest": plan.digest, "clips": clips}))
     return partial
@@ -91,17 +97,14 @@ def _known_in_partial(partial: Path) -> Known:
     known = {}
     for clip, measures in journal_entries(partial, JOURNAL):
         if clip in rows:
-            identity = tuple(rows[clip][key] for key in IDENTITY)
-            known[identity] = Earlier(partial / SAMPLES, rows[clip]["offset"], Measures(**measures))
+            known[identity_of(rows[clip])] = Earlier(partial / SAMPLES, rows[clip]["offset"], Measures(**measures))
     return known
 
 
 def _known_in_bank(bank: Bank) -> Known:
     """Where a finished bank holds which clips."""
     return {
-        tuple(row[key] for key in IDENTITY): Earlier(
-            bank.root / SAMPLES, row["offset"], Measures(**{key: row[key] for key in MEASURES})
-        )
+        identity_of(row): Earlier(bank.root / SAMPLES, row["offset"], Measures(**{key: row[key] for key in MEASURES}))
         for row in bank.index.to_dict("records")
     }
 

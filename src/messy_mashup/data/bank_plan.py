@@ -13,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.data.audio import read_header, resampled_length
-from messy_mashup.data.bank import FORMAT, GUARD, SAMPLE_RATE_HZ
+from messy_mashup.data.bank import FORMAT, GUARD, SAMPLE_RATE_HZ, SEPARATED
 from messy_mashup.data.bank_source import stretched_clips, synthetic_clips
 from messy_mashup.data.corpora import Broken, Corpus
+from messy_mashup.data.separation import identity
 from messy_mashup.errors import UserError
 
 # Stems of one song are cut to one length; what differs by more than this is not of one song, or cut short.
@@ -31,6 +32,7 @@ class Plan:
     corpus: Corpus
     clips: pd.DataFrame
     broken: tuple[Broken, ...]
+    separated: str = ""  # by what vocals are taken out of the files, as separation.py names it
 
     @property
     def samples(self) -> int:
@@ -46,10 +48,10 @@ class Plan:
         return hashlib.sha256(json.dumps([*listed, broken, rows]).encode()).hexdigest()
 
 
-def make_plan(corpus: Corpus, rates: Sequence[float] = ()) -> Plan:
+def make_plan(corpus: Corpus, rates: Sequence[float] = (), separated: str = "") -> Plan:
     """Read all headers, set broken files aside with the songs they belong to, and give every other clip its slot.
 
-    rates: those at which every stem is to be there stretched, too.
+    rates: those at which every stem is to be there stretched, too. separated: by what vocals are taken out of songs.
     """
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         looked = list(pool.map(lambda path: _look(corpus.root, path), corpus.clips["path"]))
@@ -62,10 +64,12 @@ def make_plan(corpus: Corpus, rates: Sequence[float] = ()) -> Plan:
     uneven = _uneven_songs(clips, corpus.root)
     whole = whole_clips(corpus.clips, {item.path for item in [*unreadable, *uneven]})
     clips = clips[clips["path"].isin(whole["path"])].assign(rate=1.0)
+    if separated:
+        clips = _with_separation(clips, corpus, separated)
     clips = pd.concat([clips, synthetic_clips(), *stretched_clips(clips, rates)], ignore_index=True)
-    clips = clips.fillna({"artist": "", "split": ""})  # synthetic noise has neither
+    clips = clips.fillna({"artist": "", "split": "", SEPARATED: ""})  # synthetic noise has none of them
     clips["offset"] = GUARD + (clips["length"] + GUARD).cumsum() - (clips["length"] + GUARD)
-    return Plan(corpus, clips, (*corpus.broken, *unreadable, *uneven))
+    return Plan(corpus, clips, (*corpus.broken, *unreadable, *uneven), separated)
 
 
 def whole_clips(clips: pd.DataFrame, broken: Collection[str]) -> pd.DataFrame:
@@ -74,6 +78,14 @@ def whole_clips(clips: pd.DataFrame, broken: Collection[str]) -> pd.DataFrame:
     music = clips["kind"].isin(["stem", "stretched"])
     songs = clips.loc[gone & music, "group"]
     return clips[~(gone | (music & clips["group"].isin(songs)))].reset_index(drop=True)
+
+
+def _with_separation(clips: pd.DataFrame, corpus: Corpus, separated: str) -> pd.DataFrame:
+    """The clips with what vocals are taken out of the music by; noise stays as it is."""
+    music = clips["kind"] == "stem"
+    if (clips.loc[music, "part"] != "mix").any():
+        raise UserError(f"{corpus.root}: the songs of {corpus.name} are taken apart already: leave out --separated")
+    return clips.assign(**{SEPARATED: music.map({True: identity(separated), False: ""})})
 
 
 def _look(root: Path, path: str) -> tuple[str, int, int, int, int] | Broken:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from messy_mashup.data import synthetic_noise
-from messy_mashup.data.audio import mono_blocks, read_mono
-from messy_mashup.data.bank import SAMPLE_RATE_HZ
+from messy_mashup.data.audio import mono_blocks
+from messy_mashup.data.bank import SAMPLE_RATE_HZ, SEPARATED
+from messy_mashup.data.separation import heard_wave
 from messy_mashup.data.vocoder import vocoded
 from messy_mashup.errors import UserError
 
@@ -28,27 +29,28 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file (`path` below `root`), at its own tempo or stretched by librosa's phase vocoder."""
+    """A file (`path` below `root`) or its vocals, at its own tempo or stretched by librosa's phase vocoder."""
 
     root: Path
     path: str
     size: int
     mtime_ns: int
     rate: float
+    separated: str = ""
 
     def blocks(self, sample_rate_hz: int) -> Iterator[np.ndarray]:
         """The file resampled, then stretched; UserError where it is broken or has changed since it was planned.
 
-        At its own tempo it is never in memory as a whole; the vocoder needs it so.
+        At its own tempo it is never in memory as a whole; the vocoder, and what takes vocals out, need it so.
         """
         file = self.root / self.path
-        if self.rate == 1:
+        if self.rate == 1 and not self.separated:
             yield from mono_blocks(file, sample_rate_hz)
             self._refuse_change(file)
         else:
-            wave = read_mono(file, sample_rate_hz)
+            wave = heard_wave(file, sample_rate_hz, self.separated)
             self._refuse_change(file)
-            yield vocoded(wave, self.rate, sample_rate_hz)
+            yield wave if self.rate == 1 else vocoded(wave, self.rate, sample_rate_hz)
 
     def _refuse_change(self, file: Path) -> None:
         now = file.stat()
@@ -68,11 +70,12 @@ class SyntheticSource:
         yield synthetic_noise.wave(self.name, sample_rate_hz)
 
 
-def source_of(row: Mapping[str, Any], root: Path) -> Source:
-    """The source of a plan's row, whose files lie below `root`."""
+def source_of(row: Mapping[str, Any], root: Path, separated: str = "") -> Source:
+    """The source of a plan's row, whose files lie below `root`; `separated` names what takes vocals out of music."""
     if not row["path"]:
         return SyntheticSource(row["clip"])
-    return FileSource(root, **{key: row[key] for key in ("path", "size", "mtime_ns", "rate")})
+    how = separated if row.get(SEPARATED) else ""
+    return FileSource(root, **{key: row[key] for key in ("path", "size", "mtime_ns", "rate")}, separated=how)
 
 
 def synthetic_clips() -> pd.DataFrame:

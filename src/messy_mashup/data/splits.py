@@ -53,7 +53,7 @@ class Splits:
 
 
 def split_by_ratios(index: pd.DataFrame, ratios: tuple[int, int, int], repetitions: int, seed: int) -> Splits:
-    """Random splits by these ratios, stratified by class, the same for the same arguments."""
+    """Random splits by these ratios, stratified by class, the same for the same arguments; the test part may be 0."""
     shares = [ratio // gcd(*ratios) for ratio in ratios]
     side_of = np.repeat(SIDES, shares)
     remedy = "use ratios of smaller numbers, such as --set folds.ratios=(2,1,1), or add songs"

@@ -88,11 +88,21 @@ def frame_weights(spec: FrameSpec, device: torch.device) -> FrameWeights:
     With x the window, m its mean, c the pre-emphasis, h the shape: Kaldi's y[k] = ((x[k] - m) - c (x[k-1] - m)) h[k],
     where x[-1] is x[0]; the terms of x[k], x[k-1] and m are added up as they stand.
     """
-    shape = torch.hann_window(spec.window, periodic=spec.window_shape == "hann_periodic", dtype=torch.float64)
+    shape = _window_shape(spec)
     now = shape.clone()
     now[0] *= 1 - spec.pre_emphasis
     mean = -(1 - spec.pre_emphasis) * shape if spec.remove_dc else torch.zeros_like(shape)
     return FrameWeights(*(weight.float().to(device) for weight in (now, -spec.pre_emphasis * shape[1:], mean)))
+
+
+def _window_shape(spec: FrameSpec) -> torch.Tensor:
+    """(window,) float64"""
+    window = spec.window - spec.lead
+    if spec.window_shape == "hamming_symmetric":
+        shape = torch.hamming_window(window, periodic=False, dtype=torch.float64)
+    else:
+        shape = torch.hann_window(window, periodic=spec.window_shape == "hann_periodic", dtype=torch.float64)
+    return torch.nn.functional.pad(shape, (spec.lead, 0))
 
 
 def _power(spectrum: torch.Tensor) -> torch.Tensor:
@@ -117,6 +127,8 @@ def _filters(spec: FrameSpec, device: torch.device) -> torch.Tensor:
 
 
 def _mel_filters(spec: FrameSpec) -> torch.Tensor:
+    if spec.mel_scale == "htk_bins":
+        return _filters_on_bins(spec)
     from messy_mashup.torchvision_import import import_torchvision
 
     import_torchvision()
@@ -136,3 +148,17 @@ def _mel_filters(spec: FrameSpec) -> torch.Tensor:
             triangularize_in_mel_space=spec.mel_scale == "kaldi",
         )
     return torch.from_numpy(filters)
+
+
+def _filters_on_bins(spec: FrameSpec) -> torch.Tensor:
+    """Triangles whose corners are whole bins (bins, mels): HTK's mel, as python_speech_features rounds it down."""
+    low, high = (2595 * math.log10(1 + hz / 700) for hz in (spec.low_hz, spec.high_hz))
+    mel = torch.linspace(low, high, spec.mels + 2, dtype=torch.float64)
+    corner = (700 * (10 ** (mel / 2595) - 1) * (spec.fft + 1) / spec.sample_rate_hz).floor()
+    left, middle, right = corner[:-2], corner[1:-1], corner[2:]
+    bins = torch.arange(spec.fft // 2 + 1, dtype=torch.float64)[:, None]
+    rising, falling = (bins - left) / (middle - left), (right - bins) / (right - middle)
+    # By halves, since two corners may be one bin, and a bin divided by no width is no number.
+    filters = torch.where(bins < middle, rising, falling)
+    filters = torch.where((bins >= left) & (bins < right), filters, 0.0)
+    return filters / spec.fft if spec.mel_norm == "fft" else filters

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import soxr
 
 from messy_mashup.data import synthetic_noise
 from messy_mashup.data.audio import read_mono
@@ -37,6 +38,8 @@ class ClipWaves:
         clip = self.bank.index.iloc[number]
         if clip["kind"] == "synthetic":
             return synthetic_noise.wave(clip["clip"], self.sample_rate_hz)
+        if self.bank.separated:  # the files hold more than the vocals
+            return soxr.resample(self.bank.wave(number), self.bank.sample_rate_hz, self.sample_rate_hz, quality="HQ")
         path = Path(self.bank.source) / clip["path"]
         wave = self._of_file(path)
         if clip["kind"] == "stretched":

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from messy_mashup.data.bank import GUARD, Bank
+from messy_mashup.data.separation import refuse_other
 from messy_mashup.features import logmel
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import padding_value
@@ -45,6 +46,7 @@ class MashupPlayer:
             raise ValueError(f"windows of {spec.window} samples are longer than the bank's guard of {GUARD}")
         if spec.sample_rate_hz != bank.sample_rate_hz:
             raise ValueError(f"the bank is at {bank.sample_rate_hz} Hz, the front-end at {spec.sample_rate_hz} Hz")
+        refuse_other(bank.separated, spec.separated, bank.root)
         self.spec, self.device = spec, torch.device(device)
         self.residence = residence(bank, self.device)
         self.levels = Levels(self.residence.on_disk, bank.index, self.device)
@@ -130,8 +132,7 @@ class MashupPlayer:
         return self._column(response[:, None], torch.float32)
 
     def _frame_count(self, length: torch.Tensor) -> torch.Tensor:
-        fewest = self.spec.frame_count(0)
-        return ((length - (0 if self.spec.centred else self.spec.window)) // self.spec.hop + 1).clamp(min=fewest)
+        return ((length + self.spec.overhang) // self.spec.hop + 1).clamp(min=self.spec.fewest)
 
     def _samples(self, seconds: np.ndarray, dtype: torch.dtype = torch.int64) -> torch.Tensor:
         return self._column(seconds * self.spec.sample_rate_hz, dtype)

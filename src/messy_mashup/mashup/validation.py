@@ -34,7 +34,7 @@ class Plan:
     classes: tuple[str, ...]
     folds: Folds | Splits
     validation: pd.DataFrame  # id, fold, and the columns of arrangement_table
-    test: pd.DataFrame  # the same; no row where folds are cut, which have no test part
+    test: pd.DataFrame  # the same; no row where there is no test part, as with folds
     clip_names: np.ndarray
 
     def mashups(self, fold: int) -> tuple[np.ndarray, Arrangements]:
@@ -74,7 +74,8 @@ def open_plan(bank: Bank, recipe: FoldRecipe, folder: Path) -> Plan:
     place = folder / f"{bank.corpus}-{recipe.count}{'folds' if recipe.cut == 'folds' else recipe.cut}-{asked}"
     folds = _open_cut(place, bank, recipe)
     validation = _open_table(place / VALIDATED, bank, folds, recipe, VALIDATION)
-    test = validation[:0] if isinstance(folds, Folds) else _open_table(place / TESTED, bank, folds, recipe, TESTING)
+    tested = any((folds.tested(bank.index, fold)["kind"] == "stem").any() for fold in range(folds.count))
+    test = _open_table(place / TESTED, bank, folds, recipe, TESTING) if tested else validation[:0]
     files = [place / name for name in (FOLDS, SPLITS, VALIDATED, TESTED)]
     content = b"".join(path.read_bytes() for path in files if path.exists())
     digest = hashlib.sha256(bank.digest.encode() + content).hexdigest()[:16]

@@ -4,8 +4,9 @@ Gong, Chung, Glass: AST (Interspeech 2021); structured patchout: Koutini et al.,
 A member's tensors bear the names that they have on the hub, whatever transformers names its modules.
 """
 
+import math
 from collections import OrderedDict
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -15,7 +16,9 @@ from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK, FrameSpec
 from messy_mashup.models import adapters
 from messy_mashup.models.ast_checkpoint import (
+    AST_EXTRACTOR,
     POSITIONS,
+    Extractor,
     Grid,
     checkpoint_digest,
     find_checkpoint,
@@ -24,7 +27,7 @@ from messy_mashup.models.ast_checkpoint import (
 )
 from messy_mashup.models.backbone import Backbone
 from messy_mashup.models.heads import head_layers
-from messy_mashup.recipe import ASTRecipe
+from messy_mashup.recipe import ASTRecipe, MAESTRecipe
 from messy_mashup.torchvision_import import import_torchvision
 
 PATCH = 16  # bands and frames of a patch
@@ -42,7 +45,7 @@ def build(recipe: ASTRecipe, classes: int) -> "AST":
     return AST(recipe, classes)
 
 
-def load_pretrained(model: "AST", recipe: ASTRecipe) -> None:
+def load_pretrained(model: "AST", recipe: ASTRecipe | MAESTRecipe) -> None:
     """Put in the checkpoint that the recipe names: all or, with a UserError, nothing.
 
     The head comes with it if it is the model's own and has its number of classes, and stays random otherwise. Adapters
@@ -51,17 +54,18 @@ def load_pretrained(model: "AST", recipe: ASTRecipe) -> None:
     own = adapters.without_adapters(model.state_dict())
     folder = find_checkpoint(recipe.weights)
     network = model.audio_spectrogram_transformer.config.to_dict()
-    checkpoint = read_checkpoint(folder, network, {name: tensor.shape for name, tensor in own.items()})
-    source = Grid.over(AST_FBANK.mels, checkpoint.frames, checkpoint.stride, PATCH)
+    shapes = {name: tensor.shape for name, tensor in own.items()}
+    checkpoint = read_checkpoint(folder, network, shapes, model.extractor)
+    source = Grid.over(model.spec.mels, checkpoint.frames, checkpoint.stride, PATCH)
     # The grid that the recipe's stride has over what the checkpoint heard
-    restrided = Grid.over(AST_FBANK.mels, checkpoint.frames, recipe.stride, PATCH)
+    restrided = Grid.over(model.spec.mels, checkpoint.frames, recipe.stride, PATCH)
     table = checkpoint.tensors[POSITIONS]
     fitted = {POSITIONS: fit_positions(table, source, restrided, model.grid.columns)}
     model.load_state_dict(model.state_dict() | checkpoint.tensors | fitted)
     adapters.reset(model)
 
 
-def base_digest(recipe: ASTRecipe) -> str:
+def base_digest(recipe: ASTRecipe | MAESTRecipe) -> str:
     """SHA-256 of the checkpoint that the recipe names."""
     return checkpoint_digest(find_checkpoint(recipe.weights))
 
@@ -86,15 +90,19 @@ def fit_positions(table: torch.Tensor, source: Grid, restrided: Grid, columns: i
 class AST(Backbone):
     """log-mel (batch, frames, mels) to logits (batch, classes); frames are those of the recipe's `heard_s`."""
 
-    def __init__(self, recipe: ASTRecipe, classes: int) -> None:
+    spec: ClassVar[FrameSpec] = AST_FBANK
+    norm_eps: ClassVar[float] = 1e-12  # of every layer norm
+    extractor: ClassVar[Extractor] = AST_EXTRACTOR  # what a checkpoint's own front-end must be
+
+    def __init__(self, recipe: ASTRecipe | MAESTRecipe, classes: int) -> None:
         super().__init__()
-        frames = AST_FBANK.frames_in(recipe.heard_s)
-        self.grid = Grid.over(AST_FBANK.mels, frames, recipe.stride, PATCH)
+        frames = self.spec.frames_in(recipe.heard_s)
+        self.grid = Grid.over(self.spec.mels, frames, recipe.stride, PATCH)
         self.patchout = recipe.patchout
         self.stride_frames = recipe.stride[1]
-        _check(recipe, frames, self.grid)
-        self.audio_spectrogram_transformer = _network(recipe, frames)
-        self.classifier = _classifier(recipe, classes, self.audio_spectrogram_transformer.config.layer_norm_eps)
+        _check(recipe, frames, self.grid, self.spec)
+        self.audio_spectrogram_transformer = _network(recipe, frames, self.spec.mels, self.norm_eps)
+        self.classifier = initialised(self.head(recipe, classes))
         if recipe.frozen:
             self.audio_spectrogram_transformer.requires_grad_(False)
         if recipe.dora.rank:
@@ -108,13 +116,24 @@ class AST(Backbone):
 
     def embed(self, log_mel: torch.Tensor) -> torch.Tensor:
         """What the head sees, the mean of CLS and DIST: (batch, width)."""
-        network = self.audio_spectrogram_transformer
-        tokens = network.embeddings(log_mel)
+        tokens = self.tokens(log_mel, len(self._layers()))
+        return self.audio_spectrogram_transformer.layernorm(tokens[:, :SPECIAL_TOKENS]).mean(1)
+
+    def tokens(self, log_mel: torch.Tensor, layers: int) -> torch.Tensor:
+        """CLS, DIST and patches (batch, 2 + patches, width) after so many layers, before any last norm."""
+        tokens = self.audio_spectrogram_transformer.embeddings(log_mel)
         if self.training and any(self.patchout):
             tokens = tokens.index_select(1, self._kept(tokens.device))
-        for layer in self._layers():
+        for layer in list(self._layers())[:layers]:
             tokens = layer(tokens)
-        return network.layernorm(tokens[:, :SPECIAL_TOKENS]).mean(1)
+        return tokens
+
+    def head(self, recipe: ASTRecipe | MAESTRecipe, classes: int) -> nn.Sequential:
+        """What makes logits of an embedding; without a hidden layer it is transformers' own."""
+        if recipe.head.hidden:
+            return nn.Sequential(head_layers(recipe.width, recipe.head, classes))
+        norm, dropout = nn.LayerNorm(recipe.width, eps=self.norm_eps), nn.Dropout(recipe.head.dropout)
+        return nn.Sequential(OrderedDict(layernorm=norm, dropout=dropout, dense=nn.Linear(recipe.width, classes)))
 
     def unheard_frames(self, frames: int) -> int:
         """Those after the last patch."""
@@ -139,9 +158,21 @@ class AST(Backbone):
         return torch.cat([torch.arange(SPECIAL_TOKENS, device=device), patches])
 
 
-def _check(recipe: ASTRecipe, frames: int, grid: Grid) -> None:
+def initialised(head: nn.Sequential) -> nn.Sequential:
+    """The head with random weights as the authors draw them."""
+    for layer in head:
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=INITIAL_STD)
+            nn.init.zeros_(layer.bias)
+    return head
+
+
+def _check(recipe: ASTRecipe | MAESTRecipe, frames: int, grid: Grid, spec: FrameSpec) -> None:
     if frames < PATCH:
-        raise UserError(f"backbone.heard_s={recipe.heard_s} is {frames} frames: AST hears {PATCH} at least, 0.18 s")
+        least = (PATCH - 1) * spec.hop + (0 if spec.centred else spec.window)
+        least_s = math.ceil(100 * least / spec.sample_rate_hz) / 100
+        told = f"{recipe.name.upper()} hears {PATCH} at least, {least_s} s"
+        raise UserError(f"backbone.heard_s={recipe.heard_s} is {frames} frames: {told}")
     if recipe.width % recipe.heads:
         raise UserError(f"backbone.width={recipe.width} is not a multiple of backbone.heads={recipe.heads}")
     if recipe.patchout[0] >= grid.rows or recipe.patchout[1] >= grid.columns:
@@ -157,23 +188,7 @@ def _check(recipe: ASTRecipe, frames: int, grid: Grid) -> None:
         )
 
 
-def _classifier(recipe: ASTRecipe, classes: int, norm_eps: float) -> nn.Sequential:
-    """The head; without a hidden layer it is transformers' own."""
-    if recipe.head.hidden:
-        layers = head_layers(recipe.width, recipe.head, classes)
-    else:
-        norm = nn.LayerNorm(recipe.width, eps=norm_eps)
-        layers = OrderedDict(
-            layernorm=norm, dropout=nn.Dropout(recipe.head.dropout), dense=nn.Linear(recipe.width, classes)
-        )
-    for layer in layers.values():
-        if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=INITIAL_STD)
-            nn.init.zeros_(layer.bias)
-    return nn.Sequential(layers)
-
-
-def _network(recipe: ASTRecipe, frames: int) -> nn.Module:
+def _network(recipe: ASTRecipe | MAESTRecipe, frames: int, mels: int, norm_eps: float) -> nn.Module:
     import_torchvision()
     from transformers import ASTConfig, ASTModel
 
@@ -188,7 +203,8 @@ def _network(recipe: ASTRecipe, frames: int) -> nn.Module:
         frequency_stride=recipe.stride[0],
         time_stride=recipe.stride[1],
         max_length=frames,
-        num_mel_bins=AST_FBANK.mels,
+        num_mel_bins=mels,
+        layer_norm_eps=norm_eps,
         attn_implementation="sdpa",
     )
     network = ASTModel(config)

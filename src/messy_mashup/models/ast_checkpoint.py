@@ -40,13 +40,6 @@ NETWORK_FIELDS = (
     "num_mel_bins",
 )
 GRID_FIELDS = ("max_length", "frequency_stride", "time_stride")
-EXTRACTOR_FIELDS = {
-    "do_normalize": True,
-    "mean": AST_FBANK.mean,
-    "std": AST_FBANK.divisor / 2,
-    "num_mel_bins": AST_FBANK.mels,
-    "sampling_rate": AST_FBANK.sample_rate_hz,
-}
 HUB_NAMES = (
     (r"(^|\.)layers\.(\d+)\.", r"\1encoder.layer.\2."),
     (r"\.attention\.q_proj\.", ".attention.attention.query."),
@@ -55,6 +48,26 @@ HUB_NAMES = (
     (r"\.attention\.o_proj\.", ".attention.output.dense."),
     (r"\.mlp\.fc1\.", ".intermediate.dense."),
     (r"\.mlp\.fc2\.", ".output.dense."),
+)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What a checkpoint's preprocessor_config.json must say of its log-mel, and the remedy where it differs."""
+
+    fields: Mapping[str, Any]
+    remedy: str
+
+
+AST_EXTRACTOR = Extractor(
+    {
+        "do_normalize": True,
+        "mean": AST_FBANK.mean,
+        "std": AST_FBANK.divisor / 2,
+        "num_mel_bins": AST_FBANK.mels,
+        "sampling_rate": AST_FBANK.sample_rate_hz,
+    },
+    "name weights trained on AudioSet's",
 )
 
 
@@ -111,13 +124,31 @@ def checkpoint_digest(folder: Path) -> str:
     return file_digest(path).hex()
 
 
-def read_checkpoint(folder: Path, network: Mapping[str, Any], shapes: Mapping[str, torch.Size]) -> Checkpoint:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The fields of the config.json in `folder`; UserError where it is missing, or of another kind of model."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise UserError(f"{path} is missing: an AST checkpoint is a folder with {CONFIG} and {TENSORS}")
+    fields = _read_json(path)
+    if fields.get("model_type") != MODEL_TYPE:
+        raise UserError(f"{path} is of a {fields.get('model_type')!r}, not of an {MODEL_TYPE!r}: name other weights")
+    missing = [field for field in NETWORK_FIELDS if field not in fields]
+    missing += [field for field in GRID_FIELDS if not isinstance(fields.get(field), int) or fields[field] < 1]
+    if missing:
+        raise UserError(f"{path} lacks {listed(missing)}: get the checkpoint again")
+    return fields
+
+
+def read_checkpoint(
+    folder: Path, network: Mapping[str, Any], shapes: Mapping[str, torch.Size], extractor: Extractor = AST_EXTRACTOR
+) -> Checkpoint:
     """The checkpoint in `folder` for a network with these fields of config.json and tensors of these shapes.
 
     The head is among the tensors if it has the network's number of classes. Whatever else does not fit is a UserError.
     """
-    fields = _read_config(folder / CONFIG, network)
-    _check_extractor(folder / EXTRACTOR)
+    fields = read_config(folder)
+    _check_network(folder / CONFIG, fields, network)
+    _check_extractor(folder / EXTRACTOR, extractor)
     path = folder / TENSORS
     tensors = _read_tensors(path)
     frames, *stride = (fields[field] for field in GRID_FIELDS)
@@ -137,31 +168,17 @@ def _is_checkpoint(folder: Path) -> bool:
         return False
 
 
-def _read_config(path: Path, network: Mapping[str, Any]) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"{path} is missing: an AST checkpoint is a folder with {CONFIG} and {TENSORS}")
-    fields = _read_json(path)
-    if fields.get("model_type") != MODEL_TYPE:
-        raise UserError(f"{path} is of a {fields.get('model_type')!r}, not of an {MODEL_TYPE!r}: name other weights")
-    missing = [field for field in NETWORK_FIELDS if field not in fields]
-    missing += [field for field in GRID_FIELDS if not isinstance(fields.get(field), int) or fields[field] < 1]
-    if missing:
-        raise UserError(f"{path} lacks {listed(missing)}: get the checkpoint again")
+def _check_network(path: Path, fields: Mapping[str, Any], network: Mapping[str, Any]) -> None:
     if different := _differences(fields, {field: network[field] for field in NETWORK_FIELDS}):
         raise UserError(
             f"{path} is of another network than the recipe's: {different}; set the recipe's backbone (width, layers, "
             "heads) to the checkpoint's, or name other weights"
         )
-    return fields
 
 
-def _check_extractor(path: Path) -> None:
-    if not path.is_file():
-        return
-    if different := _differences(_read_json(path), EXTRACTOR_FIELDS):
-        raise UserError(
-            f"{path}: this checkpoint hears another log-mel: {different}; name weights trained on AudioSet's"
-        )
+def _check_extractor(path: Path, extractor: Extractor) -> None:
+    if path.is_file() and (different := _differences(_read_json(path), extractor.fields)):
+        raise UserError(f"{path}: this checkpoint hears another log-mel: {different}; {extractor.remedy}")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

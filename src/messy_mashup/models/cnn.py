@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from messy_mashup.errors import UserError
-from messy_mashup.features.frame_spec import FrameSpec, librosa_log_mel
+from messy_mashup.features.frame_spec import FrameSpec, picture_spec
 from messy_mashup.models.backbone import Backbone
 from messy_mashup.recipe import CNNRecipe
 
 
 def frame_spec(recipe: CNNRecipe) -> FrameSpec:
-    """librosa's log-mel with the recipe's mels, hop and FFT."""
-    return librosa_log_mel(recipe.mels, recipe.hop, recipe.fft)
+    """librosa's log-mel with the recipe's mels, hop and FFT, or that of speech with its mels."""
+    return picture_spec(recipe.front_end, recipe.mels, recipe.hop, recipe.fft, recipe.separated)
 
 
 def build(recipe: CNNRecipe, classes: int) -> "CNN":

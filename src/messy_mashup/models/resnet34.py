@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from messy_mashup.errors import UserError
-from messy_mashup.features.frame_spec import FrameSpec, librosa_log_mel
+from messy_mashup.features.frame_spec import FrameSpec, picture_spec
 from messy_mashup.models.backbone import Backbone
 from messy_mashup.models.hub import from_hub, listed
 from messy_mashup.paths import find_weights
@@ -21,8 +21,8 @@ HEAD = ("fc.weight", "fc.bias")
 
 
 def frame_spec(recipe: ResNet34Recipe) -> FrameSpec:
-    """librosa's log-mel with the recipe's mels, hop and FFT."""
-    return librosa_log_mel(recipe.mels, recipe.hop, recipe.fft)
+    """librosa's log-mel with the recipe's mels, hop and FFT, or that of speech with its mels."""
+    return picture_spec(recipe.front_end, recipe.mels, recipe.hop, recipe.fft, recipe.separated)
 
 
 def build(recipe: ResNet34Recipe, classes: int) -> "ResNet34":

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from messy_mashup.files import write_whole
-from messy_mashup.scoring.blend_study import Study
+from messy_mashup.scoring.blend_study import Study, numbers_at_equal_weights
 from messy_mashup.scoring.blending import EQUAL, Mean, Rule
+from messy_mashup.scoring.ensemble import HeldOut
 from messy_mashup.scoring.paired_bootstrap import Difference
 from messy_mashup.scoring.plots import differences_picture
 from messy_mashup.scoring.plots_of_blends import numbers_picture
@@ -32,6 +33,15 @@ def write_study(study: Study, folder: Path, name: str) -> None:
     ]
     title = f"{name}: methods against equal weights, on nested folds"
     differences_picture(rows, folder / f"{name}{METHODS}", title)
+
+
+def write_numbers(held_out: HeldOut, folder: Path, name: str) -> str:
+    """Of runs that hold out one fold: draw the score against their number, and tell the accuracy as a table."""
+    numbers, path = numbers_at_equal_weights(held_out), folder / f"{name}{MEMBERS}"
+    numbers_picture(numbers, path, f"{name}: score against number of runs")
+    rows = [[str(each.runs), *(f"{value:.4f}" for value in each.accuracy)] for each in numbers]
+    heading = f"Accuracy against number of runs at equal weights, drawn with macro F1 in {path}:"
+    return "\n".join([heading, *_table(["runs", "mean", "worst set", "best set"], rows)])
 
 
 def remove_study(folder: Path, name: str) -> None:

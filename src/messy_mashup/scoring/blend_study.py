@@ -66,7 +66,8 @@ class OfNumber:
     mean: float
     low: float
     high: float
-    greedy: float  # chosen on the other folds, one run after the other, by log loss
+    greedy: float | None  # chosen on the other folds, one run after the other, by log loss; None where there are none
+    accuracy: tuple[float, float, float] | None = None  # mean, worst and best over the sets
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,16 @@ def study(held_out: HeldOut) -> tuple[Study, dict[str, np.ndarray]]:
     )
     probabilities = np.exp(tempered(held_out.logits, blending.unit_temperatures(held_out.logits, labels)))
     runs = _runs(held_out, probabilities, bootstrap, equal)
-    numbers = tuple(_numbers(probabilities, labels, _greedy_scores(probabilities, labels, folds)))
+    numbers = tuple(_numbers(probabilities, labels, _greedy_scores(probabilities, labels, folds).tolist()))
     order = tuple(held_out.runs[run] for run in greedy_order(probabilities, labels))
     return Study(methods, left_out, runs, numbers, order), blended
+
+
+def numbers_at_equal_weights(held_out: HeldOut) -> tuple[OfNumber, ...]:
+    """Score against number of runs where one fold is held out: nothing is chosen, so it takes no others."""
+    labels = held_out.clips.label
+    probabilities = np.exp(tempered(held_out.logits, blending.unit_temperatures(held_out.logits, labels)))
+    return tuple(_numbers(probabilities, labels, [None] * len(probabilities)))
 
 
 def figures(labels: np.ndarray, logits: np.ndarray) -> Figures:
@@ -165,16 +173,19 @@ def _greedy_scores(probabilities: np.ndarray, labels: np.ndarray, folds: np.ndar
     return macro_f1_of_choices(labels, chosen, probabilities.shape[2])
 
 
-def _numbers(probabilities: np.ndarray, labels: np.ndarray, greedy: np.ndarray) -> Iterator[OfNumber]:
+def _numbers(probabilities: np.ndarray, labels: np.ndarray, greedy: Sequence[float | None]) -> Iterator[OfNumber]:
     runs, clips, classes = probabilities.shape
     flat = probabilities.reshape(runs, -1).astype(np.float32)
     for number in range(1, runs + 1):
         sets = _sets(runs, number)
         chosen = (sets @ flat).reshape(len(sets), clips, classes).argmax(axis=2)
-        scores = macro_f1_of_choices(labels, chosen, classes)
-        yield OfNumber(
-            number, len(sets), float(scores.mean()), float(scores.min()), float(scores.max()), float(greedy[number - 1])
-        )
+        scores, right = macro_f1_of_choices(labels, chosen, classes), (chosen == labels).mean(axis=1)
+        yield OfNumber(number, len(sets), *_spread(scores), greedy[number - 1], _spread(right))
+
+
+def _spread(scores: np.ndarray) -> tuple[float, float, float]:
+    """Mean, worst and best."""
+    return float(scores.mean()), float(scores.min()), float(scores.max())
 
 
 def _sets(runs: int, number: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from messy_mashup.data.audio import read_mono
+from messy_mashup.data.separation import heard_wave
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import padding_value, wave_log_mel
@@ -86,8 +86,8 @@ def windows_of(
 
 
 def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
-    """The log-mel (frames, mels) of an audio file at peak 1, as every mashup in training is."""
-    wave = read_mono(path, spec.sample_rate_hz)
+    """The log-mel (frames, mels) of an audio file, or its vocals, at peak 1, as every mashup in training is."""
+    wave = heard_wave(path, spec.sample_rate_hz, spec.separated)
     peak = np.abs(wave).max()
     if peak == 0:
         raise UserError(f"{path} is digital silence: there is nothing to classify")

@@ -1,0 +1,82 @@
+"""Files are labelled by members whose labels are told each by itself: styles of pretrained weights, or a probe's."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from messy_mashup import models
+from messy_mashup.data.audio import audio_named
+from messy_mashup.data.folds import ALL
+from messy_mashup.errors import UserError
+from messy_mashup.files import write_whole
+from messy_mashup.models.maest import MAEST, styles_of
+from messy_mashup.recipe import Recipe
+from messy_mashup.scoring.predict import Listener
+from messy_mashup.scoring.top_labels import label_files, told, top_rows, whole_table
+from messy_mashup.training import run_folder
+from messy_mashup.training.label_probe import label_card
+from messy_mashup.training.precision import prediction_dtype
+from messy_mashup.training.probe import write_member
+from messy_mashup.training.run_folder import fold_name
+
+
+def style_listener(recipe: Recipe, device: torch.device) -> Listener:
+    """The recipe's weights with their own head, ready to tell their styles."""
+    styles = styles_of(recipe.backbone.weights)
+    model, spec = _with_head(recipe, len(styles)), models.frame_spec(recipe.backbone)
+    frames, dtype = spec.frames_in(recipe.backbone.heard_s), prediction_dtype(recipe.train, device)
+    unheard = model.unheard_frames(frames)
+    return Listener(model.to(device), spec, frames, styles, device, dtype, recipe.scoring, unheard)
+
+
+def write_style_run(run: Path, recipe: Recipe) -> None:
+    """Make a run of the recipe's weights: their head as the one member, on themselves. One of others is refused."""
+    styles = styles_of(recipe.backbone.weights)
+    folder = run / fold_name(ALL)
+    card = label_card(recipe, styles, models.base_digest(recipe.backbone))
+    if (folder / run_folder.WEIGHTS).exists():
+        run_folder.refuse_another(folder, run_folder.read_card(folder / run_folder.WEIGHTS), card)
+    head = _with_head(recipe, len(styles)).learnt()
+    write_member(folder, recipe, [{"epoch": 1}])
+    run_folder.save_weights(folder / run_folder.WEIGHTS, head, card)
+
+
+def label_and_tell(listeners: Sequence[Listener], names: Sequence[Path], count: int, out: Path | None = None) -> None:
+    """Print the `count` likeliest labels of every file, or file of a folder, that is named; `out` takes a table of all.
+
+    UserError at the end, and no table, where files could not be labelled.
+    """
+    files, labels = audio_named(list(names)), listeners[0].classes
+    done, probabilities, broken = [], [], []
+    for file, result in tqdm(label_files(listeners, files), total=len(files), unit=" files", disable=len(files) == 1):
+        if isinstance(result, UserError):
+            broken.append(str(result))
+            continue
+        done.append(file)
+        probabilities.append(result)
+        tqdm.write(told(top_rows(file, result, labels, count)))
+    if out and not broken:
+        with write_whole(out) as temporary:
+            table = whole_table(done, probabilities, labels)
+            table.to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
+        print(f"{len(done)} files: {out}")
+    for complaint in broken:
+        print(f"error: {complaint}", file=sys.stderr)
+    if broken:
+        unwritten = f"; {out} was not written, since it would lack them" if out else ""
+        raise UserError(f"{len(broken)} of {len(files)} files could not be labelled{unwritten}")
+
+
+def _with_head(recipe: Recipe, styles: int) -> MAEST:
+    """The network with the head of its weights; a checkpoint without one is refused."""
+    model = models.build(recipe.backbone, styles)
+    drawn = model.classifier.dense.weight.detach().clone()
+    models.load_pretrained(model, recipe.backbone)
+    if torch.equal(model.classifier.dense.weight, drawn):
+        raise UserError(
+            f"the weights {recipe.backbone.weights} bring no head of {styles} styles: name those of a classifier"
+        )
+    return model
