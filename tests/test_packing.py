@@ -107,8 +107,8 @@ def test_a_kernel_has_or_is_sent_every_package_that_the_code_imports():
 
 
 def test_a_package_that_the_image_lacks_is_noticed(tmp_path):
-    (tmp_path / "late.py").write_text("def f():\n    import demucs.api\n    from torch import nn\n")
-    assert lacking(third_party(tmp_path)) == {"demucs": "late.py"}
+    (tmp_path / "late.py").write_text("def f():\n    import spleeter.separator\n    from torch import nn\n")
+    assert lacking(third_party(tmp_path)) == {"spleeter": "late.py"}
 
 
 def test_the_packed_code_knows_its_commit_and_leaves_out_what_git_ignores(repository, tmp_path):
