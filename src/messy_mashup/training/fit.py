@@ -102,6 +102,8 @@ class Member:
         }
         if recipe.teacher.blend and teacher is None:
             raise UserError(f"teacher.blend={recipe.teacher.blend}: students are trained by distil.py")
+        if getattr(recipe.backbone, "layer", 0):
+            raise UserError(f"backbone.layer={recipe.backbone.layer}: probes are trained by probe.py")
         if base := models.base_digest(recipe.backbone):
             self.card["base"] = base
         self.spec = models.frame_spec(recipe.backbone)
@@ -109,7 +111,7 @@ class Member:
         self.player = MashupPlayer(bank, self.spec, device)
         pool = plan.pool(bank, fold, recipe.mashup.parts)
         self.feed = Feed(recipe, self.player, pool, self.frames, self.ranks, teacher)
-        self.train = _with_class_weights(recipe.train, pool)
+        self.train = with_class_weights(recipe.train, pool)
         self.steps = _steps(recipe, pool)
         torch.manual_seed(torch_seed(recipe.train.seed, INITIAL_WEIGHTS))
         self.model = models.build(recipe.backbone, len(plan.classes))
@@ -260,7 +262,7 @@ def _steps(recipe: Recipe, pool: Pool) -> int:
     return -(-turns_in_epoch(pool, recipe.mashup) // train.batch_size)
 
 
-def _with_class_weights(train: TrainRecipe, pool: Pool) -> TrainRecipe:
+def with_class_weights(train: TrainRecipe, pool: Pool) -> TrainRecipe:
     """The recipe with numbers for weights that are balanced: one over the songs that each class is trained on."""
     if train.class_weights == "balanced":
         return replace(train, class_weights=tuple(1 / pool.song_count))

@@ -26,14 +26,14 @@ from messy_mashup.mashup.pool import Pool
 from messy_mashup.mashup.turns import turns_in_epoch
 from messy_mashup.mashup.validation import Plan
 from messy_mashup.purposes import TRAINING
-from messy_mashup.recipe import BurstLevel, MAESTRecipe, Recipe, TrainRecipe
+from messy_mashup.recipe import BurstLevel, MAESTRecipe, Recipe
 from messy_mashup.recipe_text import to_json
 from messy_mashup.scoring import plots, predictions
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
 from messy_mashup.training import run_folder
 from messy_mashup.training.embedded_clips import file_clips, mashup_clips
 from messy_mashup.training.embeddings import Embedded, Embeddings
-from messy_mashup.training.fit import VALIDATION_METRICS, Row
+from messy_mashup.training.fit import VALIDATION_METRICS, Row, with_class_weights
 from messy_mashup.training.precision import prediction_dtype
 from messy_mashup.training.probe_head import ProbeHead, Schooled, opinions
 from messy_mashup.training.stop import Stop
@@ -145,7 +145,7 @@ def _schooled(
 ) -> tuple[ProbeHead, list[Row]]:
     """The trained head and the rows of metrics.csv."""
     target = one_hot(torch.from_numpy(label).long(), len(plan.classes)).float()
-    schooled = Schooled(replace(recipe, train=_with_class_weights(recipe.train, pool)), clips, target)
+    schooled = Schooled(replace(recipe, train=with_class_weights(recipe.train, pool)), clips, target)
     rows: list[Row] = []
     for epoch in tqdm(range(recipe.train.epochs), desc=f"{recipe.name} head", unit=" epochs"):
         row: Row = {"epoch": epoch + 1} | schooled.epoch(epoch)
@@ -154,12 +154,3 @@ def _schooled(
             told = held_out[1], opinions(schooled.head, held_out[2], recipe.scoring)
         rows.append(row | {name: metric(*told) if told else None for name, metric in VALIDATION_METRICS.items()})
     return schooled.head, rows
-
-
-def _with_class_weights(train: TrainRecipe, pool: Pool) -> TrainRecipe:
-    """As in fit.py: balanced ones are one over the songs that each class is trained on."""
-    if train.class_weights == "balanced":
-        return replace(train, class_weights=tuple(1 / pool.song_count))
-    if train.class_weights and len(train.class_weights) != len(pool.classes):
-        raise UserError(f"train.class_weights has {len(train.class_weights)} of {len(pool.classes)} classes")
-    return train
