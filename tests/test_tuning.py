@@ -2,9 +2,7 @@
 
 import json
 import os
-import runpy
 import shlex
-import sys
 from collections import Counter
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -35,6 +33,7 @@ from messy_mashup.training.study import Pruned, Reports, Rules, Study
 from messy_mashup.training.study_results import Results
 from messy_mashup.training.tally import Diverged
 from messy_mashup.training.tuning import DIRECTIONS, Search, Tuning
+from test_commands import run as command
 
 optuna = pytest.importorskip("optuna")
 CPU = torch.device("cpu")
@@ -595,18 +594,6 @@ def place(tmp_path_factory) -> list[str]:
         word for name, value in tiny.SETTINGS.items() if name != "train.epochs" for word in ("--set", f"{name}={value}")
     ]
     return [tiny.RECIPE, "--data", str(root), "--bank", str(bank), "--space", str(space), *settings]
-
-
-def command(script: str, *words: str) -> int:
-    """The exit status of a command."""
-    argv, sys.argv = sys.argv, [script, *words]
-    try:
-        runpy.run_path(str(SOURCES / f"{script}.py"), run_name="__main__")
-    except SystemExit as end:
-        return end.code or 0
-    finally:
-        sys.argv = argv
-    return 0
 
 
 def test_the_command_ends_with_the_best_trials_and_a_line_that_trains_like_the_best(place, tmp_path, capfd):
