@@ -37,7 +37,6 @@ from test_commands import run as command
 
 optuna = pytest.importorskip("optuna")
 CPU = torch.device("cpu")
-SOURCES = Path(__file__).resolve().parents[1] / "src"
 MASHUP = MashupRecipe(length_s=(0.4, 0.4), noisy=0.0)
 RECIPE = Recipe(
     name="small",
