@@ -266,8 +266,8 @@ def test_a_probe_is_a_run_like_any_other(gtzan, songs, tmp_path, capfd):
     place = ("--runs", gtzan.runs)
     assert run("infer", "--run", "maest_probe", songs, "--labelled", "--out", out, *place) == 0
     table = pd.read_csv(out)
-    assert list(table.columns) == ["file", "genre", "confidence", "votes", "chunks", *GENRES, "true"]
-    assert (table["genre"] == table["true"]).sum() >= 2
+    assert list(table.columns) == ["file", "label", "confidence", "votes", "chunks", *GENRES, "true"]
+    assert (table["label"] == table["true"]).sum() >= 2
     assert run("report", "maest_probe", *place) == 0
     assert run("blend", "maest_probe", *place, "--method", "equal") == 0
     assert "12 held-out mashups of 2 folds" in capfd.readouterr().out

@@ -147,7 +147,7 @@ def test_songs_from_elsewhere_are_decided_by_chunks(gtzan, songs, tmp_path, capf
     more = ("--set", "scoring.chunk_s=1.5", "--set", "scoring.chunks=9")
     assert gtzan.infer(songs, "--out", out, "--labelled", *more) == 0
     table = pd.read_csv(out)
-    assert list(table.columns) == ["file", "genre", "confidence", "votes", "chunks", *GENRES, "true"]
+    assert list(table.columns) == ["file", "label", "confidence", "votes", "chunks", *GENRES, "true"]
     assert len(table) == 6
     assert (table["chunks"] == 9).all()
     assert table["true"].tolist() == [genre for genre in GENRES for _ in range(2)]
@@ -156,7 +156,7 @@ def test_songs_from_elsewhere_are_decided_by_chunks(gtzan, songs, tmp_path, capf
     votes = table["votes"] * 9 * 3  # of three members
     np.testing.assert_allclose(votes, votes.round(), atol=1e-3)
     told = capfd.readouterr().out
-    right = int((table["genre"] == table["true"]).sum())
+    right = int((table["label"] == table["true"]).sum())
     assert f"{right} of 6" in told
     assert "of 9 chunks" in told
 

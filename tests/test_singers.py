@@ -202,7 +202,7 @@ def test_the_blend_draws_accuracy_against_members_and_labels_what_is_to_be_predi
     assert run("infer", system.data / "test", "--runs", system.runs, "--out", out) == 0
     table = pd.read_csv(out)
     assert len(table) == 3
-    assert set(table["genre"]) <= set(SINGERS)
+    assert set(table["label"]) <= set(SINGERS)
     assert list(table.columns[-4:]) == list(SINGERS)
     assert run("infer", "--run", "members", "--runs", system.runs, system.data / "test/0001.mp3") == 0
     assert "0001.mp3: " in capfd.readouterr().out

@@ -14,9 +14,9 @@ TRUE = "true"
 
 
 def verdict_row(file: Path, verdict: Verdict, classes: Sequence[str]) -> dict[str, object]:
-    """file, genre (the likeliest class), confidence (its probability), votes, chunks, and every class's probability."""
+    """file, label (the likeliest class), confidence (its probability), votes, chunks, and every class's probability."""
     best = int(verdict.probabilities.argmax())
-    told = {"file": str(file), "genre": classes[best], "confidence": float(verdict.probabilities[best])}
+    told = {"file": str(file), "label": classes[best], "confidence": float(verdict.probabilities[best])}
     return (
         told
         | {"votes": verdict.votes, "chunks": verdict.chunks}
@@ -27,7 +27,7 @@ def verdict_row(file: Path, verdict: Verdict, classes: Sequence[str]) -> dict[st
 def sentence(row: dict[str, object]) -> str:
     """A row in words."""
     votes = f", {row['votes']:.0%} of {row['chunks']} chunks" if row["chunks"] > 1 else ""
-    return f"{row['file']}: {row['genre']} ({row['confidence']:.1%}{votes})"
+    return f"{row['file']}: {row['label']} ({row['confidence']:.1%}{votes})"
 
 
 def labels_of(files: Sequence[Path], classes: Sequence[str]) -> list[str]:
@@ -43,8 +43,8 @@ def labels_of(files: Sequence[Path], classes: Sequence[str]) -> list[str]:
 
 
 def told_scores(table: pd.DataFrame) -> str:
-    """How many files of each class, and of all, were called right, from columns `true` and `genre`."""
-    right = (table[TRUE] == table["genre"]).groupby(table[TRUE]).agg(["sum", "size"])
+    """How many files of each class, and of all, were called right, from columns `true` and `label`."""
+    right = (table[TRUE] == table["label"]).groupby(table[TRUE]).agg(["sum", "size"])
     lines = [
         f"{name:>16}  {row['sum']:>4} of {row['size']:<4} {row['sum'] / row['size']:.1%}"
         for name, row in right.iterrows()
