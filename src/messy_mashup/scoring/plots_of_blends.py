@@ -31,7 +31,7 @@ def draw_numbers(numbers: Sequence[OfNumber], title: str) -> Drawing:
         [each.mean for each in numbers],
         "o-",
         color="tab:blue",
-        label=f"mean over sets of runs (all: {last.mean:.3f})",
+        label=f"macro F1, mean over sets of runs (all: {last.mean:.3f})",
     )
     greedy = [each.greedy for each in numbers]
     if None not in greedy:
