@@ -21,7 +21,8 @@ def test_mean_range_and_greedy_sets_are_drawn():
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.4, 0.65)
     assert [tick for tick in axes.get_xticks() if 1 <= tick <= 3] == [1, 2, 3]
-    assert "macro F1, mean over sets of runs (all: 0.640)" in [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "macro F1, mean over sets of runs (all: 0.640)" in labels
     with pytest.raises(ValueError, match="at least one"):
         draw_numbers([], "none")
 
