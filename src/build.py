@@ -23,7 +23,6 @@ from messy_mashup.errors import run_script
 def main() -> None:
     """Parse, build, print."""
     from messy_mashup.data import bank_build, corpora, to_datasets
-    from messy_mashup.mashup import feature_files
 
     options = _options()
     if options.to_datasets:
@@ -47,6 +46,8 @@ def main() -> None:
         f" ({spent_s / bank.minutes:.3f} s a minute of audio): {folder}"
     )
     if options.features:
+        from messy_mashup.mashup import feature_files  # imports torch
+
         files = feature_files.write_features(bank, options.features)
         print(f"the log-mels of all music in {len(files)} files: {options.features}")
     if options.to_datasets:

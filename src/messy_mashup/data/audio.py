@@ -70,6 +70,15 @@ def read_header(path: Path) -> AudioHeader:
         return _checked_header(audio, path)
 
 
+def audio_fault(path: Path) -> str | None:
+    """The sentence that says why a file's header cannot be read, or None where it can."""
+    try:
+        read_header(path)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def resampled_length(header: AudioHeader, sample_rate_hz: int) -> int:
     """Samples at `sample_rate_hz`: the length rounded half up, in whole numbers, as soxr rounds it."""
     return (2 * header.frames * sample_rate_hz + header.sample_rate_hz) // (2 * header.sample_rate_hz)

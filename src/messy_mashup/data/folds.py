@@ -58,7 +58,7 @@ def dealt(index: pd.DataFrame, count: int, seed: int, remedy: str) -> pd.DataFra
     UserError, with the remedy, where a class has fewer songs, or artists, than that.
     """
     stems = index[index["kind"] == "stem"].drop_duplicates("group")
-    for column, told in ((stems["group"], "songs"), (_families(stems), "artists")):
+    for column, told in ((stems["group"], "songs"), (families(stems), "artists")):
         fewest = column.groupby(stems["label"]).nunique()
         if fewest.min() < count:
             raise UserError(f"{fewest.idxmin()} has {fewest.min()} {told}, too few for {count} folds: {remedy}")
@@ -98,12 +98,12 @@ def _folds_of(splitter: StratifiedGroupKFold, clips: pd.DataFrame) -> pd.DataFra
     # where every class has fewer clips than there are folds, as a handful of noises may, there is nothing to stratify
     most = clips["label"].value_counts().max()
     strata = clips["label"] if most >= splitter.n_splits else np.zeros(len(clips))
-    for number, (_, held_out) in enumerate(splitter.split(clips, strata, _families(clips))):
+    for number, (_, held_out) in enumerate(splitter.split(clips, strata, families(clips))):
         fold[held_out] = number
     table = clips[["kind", "group", "label"]].assign(fold=fold).drop_duplicates(["kind", "group"])
     return table.sort_values(["kind", "group"], ignore_index=True)
 
 
-def _families(clips: pd.DataFrame) -> pd.Series:
+def families(clips: pd.DataFrame) -> pd.Series:
     """What stays together of each clip: all of its artist, else its group."""
     return clips["artist"].where(clips["artist"] != "", "group " + clips["group"])

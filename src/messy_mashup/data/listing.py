@@ -1,6 +1,7 @@
 """What corpora read of a folder before any audio: its subfolders, and tables beside the audio."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,15 @@ def subfolders(folder: Path, remedy: str) -> list[str]:
 def files_in(folder: Path) -> list[str]:
     """The names of its files, sorted, hidden ones left out."""
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
+
+
+def listed_file(folder: Path, bases: Sequence[Path], text: str) -> Path | None:
+    """The file in or below `folder` that a list means, its path relative to one of `bases`, with either slash.
+
+    None where it is missing, or elsewhere: a list reads nothing outside its data.
+    """
+    paths = (Path(os.path.normpath(base / text.strip().replace("\\", "/"))) for base in bases)
+    return next((path for path in paths if path.is_relative_to(folder) and path.is_file()), None)
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from messy_mashup.data.audio import read_header
+from messy_mashup.data.audio import audio_fault
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.corpora import named_at_once
 from messy_mashup.errors import UserError
@@ -30,7 +30,7 @@ WHOLE = ("length_s", "high_pass_hz", "low_pass_hz")  # columns of an arrangement
 
 def file_clips(files: Sequence[Path], spec: FrameSpec) -> list[Clip]:
     """Audio files, by their bytes; those that are no audio are named all at once."""
-    if broken := [sentence for file in files if (sentence := _fault(file))]:
+    if broken := [sentence for file in files if (sentence := audio_fault(file))]:
         raise UserError(f"{named_at_once(broken)}\nget these files again, or leave them out")
     return [Clip(f"file {file_digest(file).hex()}", lambda file=file: file_log_mel(file, spec)) for file in files]
 
@@ -78,11 +78,3 @@ def _bank_log_mel(bank: Bank, number: int, spec: FrameSpec) -> torch.Tensor:
     if peak == 0:
         raise UserError(f"{bank.index['clip'].iat[number]} is digital silence: there is nothing to embed")
     return wave_log_mel(torch.from_numpy(wave / peak), spec)
-
-
-def _fault(file: Path) -> str | None:
-    try:
-        read_header(file)
-    except UserError as error:
-        return str(error)
-    return None

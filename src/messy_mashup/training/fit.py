@@ -25,18 +25,17 @@ from messy_mashup.purposes import INITIAL_WEIGHTS
 from messy_mashup.recipe import Recipe, TrainRecipe
 from messy_mashup.recipe_text import to_json
 from messy_mashup.scoring import metrics, plots, predictions
-from messy_mashup.scoring.predict import Listener
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training import run_folder
 from messy_mashup.training.feed import Feed
 from messy_mashup.training.learner import Learner, torch_seed
 from messy_mashup.training.parallel import Ranks
-from messy_mashup.training.precision import prediction_dtype
 from messy_mashup.training.run_folder import State
 from messy_mashup.training.schedule import learning_rate
 from messy_mashup.training.stop import Stop
 from messy_mashup.training.tally import LOOK_STEPS, Diverged, Tally
 from messy_mashup.training.teacher import Teacher
+from messy_mashup.training.trained import listener_of
 from messy_mashup.training.watch import Watch, watching
 
 Row = dict[str, float | None]  # of metrics.csv
@@ -166,16 +165,7 @@ class Member:
         """Predictions of mashups of the plan, such as those that validate the fold."""
         burst_level = self.recipe.folds.validation.burst_level
         clips = (self.player.whole_log_mel(mashups[row : row + 1], burst_level) for row in range(len(mashups)))
-        listener = Listener(
-            self.learner.best_known,
-            self.spec,
-            self.frames,
-            self.plan.classes,
-            self.device,
-            prediction_dtype(self.recipe.train, self.device),
-            self.recipe.scoring,
-            self.model.unheard_frames(self.frames),
-        )
+        listener = listener_of(self.learner.best_known, self.recipe, self.plan.classes, self.device)
         fold = np.full(len(ids), self.fold)
         return Predictions(
             ids, np.array(self.plan.classes), listener.logits(clips), fold, mashups.label, self.plan.digest

@@ -16,6 +16,7 @@ from sklearn.model_selection import GroupKFold
 
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.corpora import named_at_once
+from messy_mashup.data.folds import families
 from messy_mashup.data.listing import read_table
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
@@ -74,8 +75,7 @@ def read_labels(path: Path, bank: Bank | None = None, audio: Path | None = None)
     if bank is None:
         raise UserError(f"{path} names clips of a bank: say of which data with --data, or of which bank with --bank")
     numbers = _numbers(path, bank, ids)
-    clips = bank.index.iloc[numbers]
-    own = clips["artist"].where(clips["artist"] != "", "group " + clips["group"]).to_numpy(str)
+    own = families(bank.index.iloc[numbers]).to_numpy(str)
     return LabelTable(path, ids, _groups(table, own), labels, target, lambda spec: bank_clips(bank, numbers, spec))
 
 

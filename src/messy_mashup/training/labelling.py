@@ -18,18 +18,15 @@ from messy_mashup.scoring.predict import Listener
 from messy_mashup.scoring.top_labels import label_files, told, top_rows, whole_table
 from messy_mashup.training import run_folder
 from messy_mashup.training.label_probe import label_card
-from messy_mashup.training.precision import prediction_dtype
 from messy_mashup.training.probe import write_member
 from messy_mashup.training.run_folder import fold_name
+from messy_mashup.training.trained import listener_of
 
 
 def style_listener(recipe: Recipe, device: torch.device) -> Listener:
     """The recipe's weights with their own head, ready to tell their styles."""
     styles = styles_of(recipe.backbone.weights)
-    model, spec = _with_head(recipe, len(styles)), models.frame_spec(recipe.backbone)
-    frames, dtype = spec.frames_in(recipe.backbone.heard_s), prediction_dtype(recipe.train, device)
-    unheard = model.unheard_frames(frames)
-    return Listener(model.to(device), spec, frames, styles, device, dtype, recipe.scoring, unheard)
+    return listener_of(_with_head(recipe, len(styles)), recipe, styles, device)
 
 
 def write_style_run(run: Path, recipe: Recipe) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from messy_mashup import models
-from messy_mashup.data.audio import read_header
+from messy_mashup.data.audio import audio_fault
 from messy_mashup.data.corpora import named_at_once
 from messy_mashup.errors import Stopped, UserError
 from messy_mashup.features.frame_spec import FrameSpec
@@ -42,11 +42,15 @@ def load_member(folder: Path, device: torch.device) -> Listener:
         model.load_learnt(tensors)
     except (KeyError, ValidationError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its recipe: {error}") from error
-    spec = models.frame_spec(backbone)
-    frames, classes = spec.frames_in(backbone.heard_s), tuple(card["classes"])
-    dtype = prediction_dtype(recipe.train, device)
+    return listener_of(model, recipe, card["classes"], device)
+
+
+def listener_of(model: models.Backbone, recipe: Recipe, classes: Sequence[str], device: torch.device) -> Listener:
+    """The recipe's model, ready to predict on the device."""
+    spec = models.frame_spec(recipe.backbone)
+    frames, dtype = spec.frames_in(recipe.backbone.heard_s), prediction_dtype(recipe.train, device)
     unheard = model.unheard_frames(frames)
-    return Listener(model.to(device), spec, frames, classes, device, dtype, recipe.scoring, unheard)
+    return Listener(model.to(device), spec, frames, tuple(classes), device, dtype, recipe.scoring, unheard)
 
 
 def check_base(path: Path, card: dict[str, Any], backbone: Backbone) -> None:
@@ -70,20 +74,12 @@ class TestClips:
     def of(cls, data: Path, clips: pd.DataFrame) -> "TestClips":
         """From columns id and path; every file is read once, and those that are no audio are named all at once."""
         files = [data / name for name in clips["path"]]
-        if broken := [sentence for file in files if (sentence := _fault(file))]:
+        if broken := [sentence for file in files if (sentence := audio_fault(file))]:
             raise UserError(f"{named_at_once(broken)}\nget these files again: an entry needs every test mashup")
         digest = hashlib.sha256(json.dumps([clips["id"].tolist(), clips["path"].tolist()]).encode())
         for file in tqdm(files, desc="test mashups read", unit=" clips", leave=False):
             digest.update(file_digest(file))
         return cls(clips["id"].to_numpy(str), files, digest.hexdigest())
-
-
-def _fault(file: Path) -> str | None:
-    try:
-        read_header(file)
-    except UserError as error:
-        return str(error)
-    return None
 
 
 def score_test(folder: Path, test: TestClips, device: torch.device, stop: Stop | None = None) -> Predictions:

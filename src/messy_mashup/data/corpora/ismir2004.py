@@ -14,12 +14,12 @@ that no tracklist names is an error, since its class is not known.
 """
 
 import csv
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from messy_mashup.data.audio import find_audio
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of
+from messy_mashup.data.listing import listed_file
 from messy_mashup.errors import UserError
 
 CLASSES = ("classical", "electronic", "jazz_blues", "metal_punk", "rock_pop", "world")
@@ -97,17 +97,10 @@ def _track(root: Path, part: str, audio: Path, row: list[str], where: str) -> Cl
     label, artist, path = row[0].lower().replace("-", "_").replace(" ", "_"), row[1], row[5].replace("\\", "/")
     if label not in CLASSES:
         return Broken(path, f"{where}: {row[0]!r} is none of the classes {', '.join(CLASSES)}")
-    name = _located(audio, path)
-    if name is None:
+    file = listed_file(audio, (audio, audio.parent), path)
+    if file is None:
         return Broken(path, f"{audio / path}: listed in {where} and missing")
-    clip, relative = f"{part}/{name.rpartition('.')[0]}", (audio / name).relative_to(root).as_posix()
+    name = file.relative_to(audio).as_posix()
+    clip, relative = f"{part}/{name.rpartition('.')[0]}", file.relative_to(root).as_posix()
     known = artist if part != "development" else ""  # anonymous: one name for all
     return Clip(clip, relative, "stem", clip, label, "mix", known, PARTS[part])
-
-
-def _located(audio: Path, text: str) -> str | None:
-    """The path below `audio` of the file that a tracklist means; None where it is missing, or outside."""
-    paths = (Path(os.path.normpath(base / text)) for base in (audio, audio.parent))
-    return next(
-        (path.relative_to(audio).as_posix() for path in paths if path.is_relative_to(audio) and path.is_file()), None
-    )

@@ -16,7 +16,6 @@ which clips are kept together); where it does not, they may be on both sides, an
 Hidden files are left alone; every other file in a class folder has to be audio.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from messy_mashup.data.audio import SUFFIXES, find_audio
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of
-from messy_mashup.data.listing import files_in, read_table, subfolders
+from messy_mashup.data.listing import files_in, listed_file, read_table, subfolders
 from messy_mashup.errors import UserError
 
 TRAIN, TEST = "train", "test"
@@ -96,7 +95,7 @@ def _listed(root: Path, part: str, classes: list[str] | None = None) -> Iterator
     songs = [text.strip() for text in table["song"]] if "song" in table else [""] * len(table)
     seen: set[str] = set()
     for number, (text, label, song) in enumerate(zip(table["file"], labels, songs, strict=True)):
-        where, name = f"{path}, line {number + 2}", _located(root, folder, text)
+        where, name = f"{path}, line {number + 2}", _listed_name(root, folder, text)
         if name is None:
             yield Broken(text, f"{folder / text}: listed in {where} and missing, or no file of this data set")
         elif name in seen:
@@ -132,10 +131,7 @@ def _folded(label: str) -> str:
     return "".join(label.lower().split())
 
 
-def _located(root: Path, folder: Path, text: str) -> str | None:
+def _listed_name(root: Path, folder: Path, text: str) -> str | None:
     """The path below `root` of the file that a list means; None where it is missing, or elsewhere than its part."""
-    text = text.strip().replace("\\", "/")
-    paths = (Path(os.path.normpath(base / text)) for base in (folder, root))
-    return next(
-        (path.relative_to(root).as_posix() for path in paths if path.is_relative_to(folder) and path.is_file()), None
-    )
+    file = listed_file(folder, (folder, root), text)
+    return file and file.relative_to(root).as_posix()
