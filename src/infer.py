@@ -6,12 +6,12 @@
 
 Every clip is scored whole, by windows up to its end, or as the members were trained to score, and the members are
 combined as the blend says; those of one run are averaged. The table tells the share of a song's chunks that agree.
-With --labelled the files' folders are named after their classes, and it is told how many are right. Of a run whose
-labels are told each by itself, such as styles, the likeliest ten of a file are printed.
+With --out, the same command goes on where it was broken off. With --labelled the files' folders are named after their
+classes, and it is told how many are right. Of a run whose labels are told each by itself, such as styles, the likeliest
+ten of a file are printed.
 """
 
 import argparse
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from messy_mashup.errors import UserError, run_script
 
 if TYPE_CHECKING:
     from messy_mashup.scoring.ensemble import Blend
+    from messy_mashup.scoring.predict import Listener
 
 
 def main() -> None:
@@ -104,58 +105,49 @@ def _refuse_hours(folders: list[Path]) -> None:
 
 def _own_labels(options: argparse.Namespace, folders: list[Path]) -> None:
     """By a run whose labels are told each by itself, such as styles: the likeliest ten of a file."""
-    from messy_mashup.recipe_text import override_scoring
-    from messy_mashup.training.device import best_device
     from messy_mashup.training.labelling import label_and_tell
-    from messy_mashup.training.trained import load_member
 
     if options.labelled:
         raise UserError(f"--labelled is for runs of one class a file: {options.run} tells any number of labels")
-    members = [load_member(folder, best_device()) for folder in folders]
-    listeners = [replace(one, scoring=override_scoring(one.scoring, options.set)) for one in members]
-    label_and_tell(listeners, options.files, 10, options.out)
+    label_and_tell(_listeners(options, folders), options.files, 10, options.out)
 
 
 def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend") -> None:
     import pandas as pd
-    from tqdm import tqdm
 
     from messy_mashup.data.audio import audio_named
-    from messy_mashup.files import write_whole
-    from messy_mashup.recipe_text import override_scoring
     from messy_mashup.scoring.ensemble import combine_members
-    from messy_mashup.scoring.predict import classify
-    from messy_mashup.scoring.verdict_table import TRUE, labels_of, sentence, told_scores, verdict_row
-    from messy_mashup.training.device import best_device
-    from messy_mashup.training.trained import load_member
+    from messy_mashup.scoring.file_labels import journal_for, labelled, write_table
+    from messy_mashup.scoring.verdicts import TRUE, classify, labels_of, sentence, told_scores, verdict_row
 
     files = audio_named(options.files)
     if blend.matcher:
         print("What match.py found is of the test mashups: files of your own are heard by the trained members alone")
+    listeners = _listeners(options, folders)
+    classes = listeners[0].classes
+    truth = labels_of(files, classes) if options.labelled else []
+    with journal_for(options.out, listeners) as journal:
+        results = classify(listeners, files, partial(combine_members, blend=blend), journal)
+        told = labelled(results, len(files), lambda *one: sentence(verdict_row(*one, classes)), options.out)
+        table = pd.DataFrame([verdict_row(file, verdict, classes) for file, verdict in told])
+        if truth:
+            table[TRUE] = truth
+        if options.out:
+            write_table(table, options.out)
+    if truth:
+        print(told_scores(table))
+
+
+def _listeners(options: argparse.Namespace, folders: list[Path]) -> list["Listener"]:
+    """The members, loaded, with the scoring and the numbers that were asked for."""
+    from messy_mashup.recipe_text import override_scoring
+    from messy_mashup.scoring.int8 import int8_listener
+    from messy_mashup.training.device import best_device
+    from messy_mashup.training.trained import load_member
+
     members = [load_member(folder, best_device()) for folder in folders]
     listeners = [replace(one, scoring=override_scoring(one.scoring, options.set)) for one in members]
-    classes, rows, broken = listeners[0].classes, [], []
-    labels = dict(zip(files, labels_of(files, classes), strict=True)) if options.labelled else {}
-    results = classify(listeners, files, partial(combine_members, blend=blend))
-    for file, result in tqdm(results, total=len(files), unit=" files", disable=len(files) == 1):
-        if isinstance(result, UserError):
-            broken.append(str(result))
-            continue
-        row = verdict_row(file, result, classes)
-        tqdm.write(sentence(row))
-        rows.append(row | ({TRUE: labels[file]} if labels else {}))
-    table = pd.DataFrame(rows)
-    if options.out and not broken:
-        with write_whole(options.out) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
-        print(f"{len(rows)} files: {options.out}")
-    for complaint in broken:
-        print(f"error: {complaint}", file=sys.stderr)
-    if broken:
-        unwritten = f"; {options.out} was not written, since it would lack them" if options.out else ""
-        raise UserError(f"{len(broken)} of {len(files)} files could not be classified{unwritten}")
-    if labels:
-        print(told_scores(table))
+    return [int8_listener(one) for one in listeners] if options.int8 else listeners
 
 
 def _options() -> argparse.Namespace:
@@ -164,6 +156,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the files' genres and probabilities there")
     set_help = "how the files are scored, such as scoring.pooled=majority (default: as the members were trained with)"
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=set_help)
+    int8_help = "on a processor: the linear layers of transformers in 8 bits, faster and nearly as good (README)"
+    parser.add_argument("--int8", action="store_true", help=int8_help)
     parser.add_argument("--blend", help="name of a blend (default: the one in use)")
     parser.add_argument("--run", help="name of a run whose members label the files, in place of a blend")
     parser.add_argument("--labelled", action="store_true", help="the files' folders are named after their classes")
@@ -172,8 +166,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--submissions", type=Path, default=paths.submissions(), help="default: submissions/")
     parser.add_argument("--note", default="", help="what to remember about this entry, for the ledger")
     options = parser.parse_args()
-    if options.set and not options.files:
-        raise UserError("--set is for files of your own: the test mashups are scored as the held-out ones were")
+    if (options.set or options.int8) and not options.files:
+        raise UserError(
+            "--set and --int8 are for files of your own: the test mashups are scored as the held-out ones were"
+        )
     if (options.run or options.labelled) and not options.files:
         raise UserError("--run and --labelled are for files of your own: name some, or blend the run with blend.py")
     if options.run and options.blend:

@@ -14,7 +14,8 @@ from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import AST_FBANK, librosa_log_mel
 from messy_mashup.features.logmel import padding_value
 from messy_mashup.recipe import ScoringRecipe
-from messy_mashup.scoring.predict import Listener, classify, file_log_mel, windows_of
+from messy_mashup.scoring.predict import Listener, file_log_mel, windows_of
+from messy_mashup.scoring.verdicts import classify
 
 SPEC = librosa_log_mel(mels=64, hop=320, fft=1024)
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ def claimed(lock: Path, doing: str) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab+", buffering=0)
     with file:
-        _take(file.fileno(), lock, doing)
+        lock_file(file.fileno(), doing, lambda: lock.read_text(errors="replace").strip())
         file.truncate(0)
         with full_disk_told(lock):
             file.write(_holder().encode())
@@ -38,12 +38,12 @@ def claimed(lock: Path, doing: str) -> Iterator[None]:
             file.truncate(0)
 
 
-def _take(descriptor: int, lock: Path, doing: str) -> None:
+def lock_file(descriptor: int, doing: str, holder: Callable[[], str] = str) -> None:
+    """Lock an open file until it is closed; while another process has it, UserError as in `claimed`."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = lock.read_text(errors="replace").strip() or "another process"
-        raise UserError(f"{doing} by {holder}: wait for it or stop it") from error
+        raise UserError(f"{doing} by {holder() or 'another process'}: wait for it or stop it") from error
     except OSError as error:
         if error.errno not in LOCKLESS:
             raise

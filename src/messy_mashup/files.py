@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -45,6 +45,21 @@ def full_disk_told(path: Path) -> Iterator[None]:
             f"the disk is full, or your share of it is used up ({free_mb:.1f} MB are free): {path} could not be "
             "written, what was whole before still is; make room, then run the same command again"
         ) from error
+
+
+def read_ahead(path: Path) -> None:
+    """Let the system fetch a file's bytes while others are worked on; that there is none is its reader's to tell."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):  # of what is no file
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    finally:
+        os.close(descriptor)
 
 
 def check_name(name: str) -> str:

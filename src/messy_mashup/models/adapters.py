@@ -63,6 +63,15 @@ def reset(model: nn.Module) -> None:
                 layer.lora_magnitude_vector[NAME].weight.copy_(torch.linalg.norm(layer.base_layer.weight, dim=1))
 
 
+def merge(network: nn.Module) -> None:
+    """Replace every adapted layer by one plain linear layer of the merged weights, in place."""
+    adapted = [(name, layer) for name, layer in network.named_modules() if hasattr(layer, "lora_magnitude_vector")]
+    for name, layer in adapted:
+        layer.merge(safe_merge=True)
+        parent, _, child = name.rpartition(".")
+        setattr(network.get_submodule(parent), child, layer.get_base_layer())
+
+
 def without_adapters(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors of the network as it is without them."""
     return {name: tensor for name, tensor in tensors.items() if not any(part in f".{name}." for part in ADAPTER)}

@@ -1,11 +1,10 @@
 """Whole clips become logits: those of their windows, pooled as the recipe's scoring says."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,14 +15,9 @@ from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.features.logmel import padding_value, wave_log_mel
 from messy_mashup.recipe import ScoringRecipe
-from messy_mashup.scoring.metrics import softmax
 from messy_mashup.scoring.pooling import Opinion, chunk_windows, mean_logits, pool
 
-WINDOWS_AT_ONCE = 64
-
 Place = tuple[int, int]  # of a window: the number of its clip, and of its chunk there
-# Logits (members, clips, classes) to log-probabilities (clips, classes)
-Combine = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,7 @@ class Listener:
     dtype: torch.dtype = torch.float32  # of the forward pass; the log-mels are float32
     scoring: ScoringRecipe = field(default_factory=ScoringRecipe)
     unheard: int = 0  # frames at a window's end that the model makes nothing of
+    windows_at_once: int = 64  # that go through the model
 
     def logits(self, log_mels: Iterable[torch.Tensor]) -> np.ndarray:
         """Logits (clips, classes) float32 of whole clips' log-mels (frames, mels) of any lengths."""
@@ -57,9 +52,9 @@ class Listener:
         for clip, log_mel in enumerate(log_mels):
             heard = windows_of(log_mel, self.frames, self.spec, self.scoring, self.unheard)
             waiting += [((clip, chunk), window) for chunk, window in heard]
-            while len(waiting) >= WINDOWS_AT_ONCE:
-                yield from self._forward(waiting[:WINDOWS_AT_ONCE])
-                waiting = waiting[WINDOWS_AT_ONCE:]
+            while len(waiting) >= self.windows_at_once:
+                yield from self._forward(waiting[: self.windows_at_once])
+                waiting = waiting[self.windows_at_once :]
         if waiting:
             yield from self._forward(waiting)
 
@@ -94,33 +89,3 @@ def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
     if spec.frame_count(len(wave)) == 0:
         raise UserError(f"{path} is shorter than one window of {spec.window} samples: give a longer clip")
     return wave_log_mel(torch.from_numpy(wave / peak), spec)
-
-
-class Verdict(NamedTuple):
-    """What a blend makes of a file."""
-
-    probabilities: np.ndarray  # (classes,)
-    votes: float  # share of the chunks, over all members, that chose the likeliest class
-    chunks: int  # that were asked, of each member
-
-
-def classify(
-    listeners: Sequence[Listener], files: Iterable[Path], combine: Combine
-) -> Iterator[tuple[Path, Verdict | UserError]]:
-    """Every file's verdict, combined from the listeners' logits, or the sentence that says what is wrong with it. A
-    file is decoded once for each front-end.
-    """
-    for file in files:
-        try:
-            log_mels = {spec: file_log_mel(file, spec) for spec in {listener.spec for listener in listeners}}
-        except UserError as error:
-            yield file, error
-            continue
-        opinions = [next(listener.opinions([log_mels[listener.spec]])) for listener in listeners]
-        logits = np.stack([opinion.logits for opinion in opinions]).astype(np.float32)
-        if not np.isfinite(logits).all():
-            yield file, UserError(f"{file}: the model gave no finite logits; train its members again")
-            continue
-        probabilities = softmax(combine(logits[:, None]))[0]
-        votes = np.mean([opinion.votes[probabilities.argmax()] for opinion in opinions])
-        yield file, Verdict(probabilities, float(votes), opinions[0].chunks)

@@ -13,7 +13,9 @@ import torch
 from torch import nn
 
 from messy_mashup.errors import UserError
-from messy_mashup.scoring.predict import Listener, file_log_mel
+from messy_mashup.scoring.hearing import opinions_of_files
+from messy_mashup.scoring.journal import Journal
+from messy_mashup.scoring.predict import Listener
 
 
 class Sigmoids(nn.Module):
@@ -33,22 +35,17 @@ def by_labels(listener: Listener) -> Listener:
     return replace(listener, model=Sigmoids(listener.model), scoring=replace(listener.scoring, pooled="logits"))
 
 
-def label_files(listeners: Sequence[Listener], files: Sequence[Path]) -> Iterator[tuple[Path, np.ndarray | UserError]]:
+def label_files(
+    listeners: Sequence[Listener], files: Sequence[Path], journal: Journal | None = None
+) -> Iterator[tuple[Path, np.ndarray | UserError]]:
     """The probability of every label (labels,) of each file, in the mean over listeners of the same labels, or the
     sentence that says what is wrong with it.
     """
-    heard = [by_labels(listener) for listener in listeners]
-    for file in files:
-        try:
-            log_mels = {spec: file_log_mel(file, spec) for spec in {listener.spec for listener in heard}}
-        except UserError as error:
-            yield file, error
-            continue
-        probabilities = np.mean([listener.logits([log_mels[listener.spec]])[0] for listener in heard], axis=0)
-        if np.isfinite(probabilities).all():
-            yield file, probabilities
+    for file, opinions in opinions_of_files([by_labels(listener) for listener in listeners], files, journal):
+        if isinstance(opinions, UserError):
+            yield file, opinions
         else:
-            yield file, UserError(f"{file}: the model gave no finite logits; get its weights again")
+            yield file, np.mean([opinion.logits for opinion in opinions], axis=0)
 
 
 def top_rows(file: Path, probabilities: np.ndarray, labels: Sequence[str], count: int) -> list[dict[str, object]]:

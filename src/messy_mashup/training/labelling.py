@@ -1,19 +1,17 @@
 """Files are labelled by members whose labels are told each by itself: styles of pretrained weights, or a probe's."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from messy_mashup import models
 from messy_mashup.data.audio import audio_named
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
-from messy_mashup.files import write_whole
 from messy_mashup.models.maest import MAEST, styles_of
 from messy_mashup.recipe import Recipe
+from messy_mashup.scoring.file_labels import journal_for, labelled, write_table
 from messy_mashup.scoring.predict import Listener
 from messy_mashup.scoring.top_labels import label_files, told, top_rows, whole_table
 from messy_mashup.training import run_folder
@@ -47,24 +45,11 @@ def label_and_tell(listeners: Sequence[Listener], names: Sequence[Path], count: 
     UserError at the end, and no table, where files could not be labelled.
     """
     files, labels = audio_named(list(names)), listeners[0].classes
-    done, probabilities, broken = [], [], []
-    for file, result in tqdm(label_files(listeners, files), total=len(files), unit=" files", disable=len(files) == 1):
-        if isinstance(result, UserError):
-            broken.append(str(result))
-            continue
-        done.append(file)
-        probabilities.append(result)
-        tqdm.write(told(top_rows(file, result, labels, count)))
-    if out and not broken:
-        with write_whole(out) as temporary:
-            table = whole_table(done, probabilities, labels)
-            table.to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
-        print(f"{len(done)} files: {out}")
-    for complaint in broken:
-        print(f"error: {complaint}", file=sys.stderr)
-    if broken:
-        unwritten = f"; {out} was not written, since it would lack them" if out else ""
-        raise UserError(f"{len(broken)} of {len(files)} files could not be labelled{unwritten}")
+    with journal_for(out, listeners) as journal:
+        results = label_files(listeners, files, journal)
+        done = labelled(results, len(files), lambda file, result: told(top_rows(file, result, labels, count)), out)
+        if out:
+            write_table(whole_table([file for file, _ in done], [result for _, result in done], labels), out)
 
 
 def _with_head(recipe: Recipe, styles: int) -> MAEST:

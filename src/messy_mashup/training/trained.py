@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from messy_mashup import models
 from messy_mashup.data.audio import audio_fault
 from messy_mashup.data.corpora import named_at_once
 from messy_mashup.errors import Stopped, UserError
-from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.files import file_digest
 from messy_mashup.recipe import Backbone, Recipe
 from messy_mashup.scoring import predictions
-from messy_mashup.scoring.predict import Listener, file_log_mel
+from messy_mashup.scoring.hearing import opinions_of_files
+from messy_mashup.scoring.journal import Journal
+from messy_mashup.scoring.predict import Listener
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
 from messy_mashup.training.precision import prediction_dtype
 from messy_mashup.training.run_folder import TEST, WEIGHTS, load_weights, weights_digest
 from messy_mashup.training.stop import Stop
+
+SCORED_SO_FAR = ".test.journal"
 
 
 def load_member(folder: Path, device: torch.device) -> Listener:
@@ -84,7 +87,7 @@ class TestClips:
 
 def score_test(folder: Path, test: TestClips, device: torch.device, stop: Stop | None = None) -> Predictions:
     """A member's logits of the test mashups, from its test.npz where that is of these clips and weights, else scored
-    whole now and written there. Raises Stopped when `stop` has a reason before all are scored.
+    whole now and written there. Raises Stopped when `stop` has a reason before all are scored; what was is kept.
     """
     path = folder / TEST
     origin = f"{test.digest} by {weights_digest(folder)}"
@@ -93,16 +96,21 @@ def score_test(folder: Path, test: TestClips, device: torch.device, stop: Stop |
         if scored.origin == origin:
             return scored
     listener = load_member(folder, device)
-    files = tqdm(test.files, desc=f"test mashups by {folder.name}", unit=" clips")
-    logits = listener.logits(_log_mels(files, listener.spec, stop or Stop()))
-    fold, label = np.full(len(test.id), -1), np.full(len(test.id), NO_LABEL)
-    scored = Predictions(test.id, np.array(listener.classes), logits, fold, label, origin)
-    predictions.save(scored, path)
+    with Journal.of(folder / SCORED_SO_FAR, [origin], f"the test mashups are being scored in {folder}") as journal:
+        logits = _scored(listener, tqdm(test.files, f"test mashups by {folder.name}", unit=" clips"), journal, stop)
+        fold, label = np.full(len(test.id), -1), np.full(len(test.id), NO_LABEL)
+        scored = Predictions(test.id, np.array(listener.classes), logits, fold, label, origin)
+        predictions.save(scored, path)
     return scored
 
 
-def _log_mels(files: Iterable[Path], spec: FrameSpec, stop: Stop) -> Iterator[torch.Tensor]:
-    for file in files:
-        if reason := stop.reason():
+def _scored(listener: Listener, files: Iterable[Path], journal: Journal, stop: Stop | None) -> np.ndarray:
+    """Logits (clips, classes) float32 of files."""
+    rows = []
+    for _, opinions in opinions_of_files([listener], files, journal):
+        if isinstance(opinions, UserError):
+            raise opinions
+        rows.append(opinions[0].logits)
+        if stop and (reason := stop.reason()):
             raise Stopped(f"{reason} before all test mashups were scored; the member itself is trained")
-        yield file_log_mel(file, spec)
+    return np.array(rows, np.float32).reshape(-1, len(listener.classes))

@@ -1,16 +1,45 @@
-"""What a blend makes of files, as a table: a row a file, with the share of its chunks that agree, and the truth where
-the folders of the files tell it.
+"""What a blend makes of files: verdicts, and a table of them, a row a file, with the share of its chunks that agree,
+and the truth where the folders of the files tell it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from messy_mashup.errors import UserError
-from messy_mashup.scoring.predict import Verdict
+from messy_mashup.scoring.hearing import opinions_of_files
+from messy_mashup.scoring.journal import Journal
+from messy_mashup.scoring.metrics import softmax
+from messy_mashup.scoring.predict import Listener
 
 TRUE = "true"
+# Logits (members, clips, classes) to log-probabilities (clips, classes)
+Combine = Callable[[np.ndarray], np.ndarray]
+
+
+class Verdict(NamedTuple):
+    """What a blend makes of a file."""
+
+    probabilities: np.ndarray  # (classes,)
+    votes: float  # share of the chunks, over all members, that chose the likeliest class
+    chunks: int  # that were asked, of each member
+
+
+def classify(
+    listeners: Sequence[Listener], files: Iterable[Path], combine: Combine, journal: Journal | None = None
+) -> Iterator[tuple[Path, Verdict | UserError]]:
+    """Every file's verdict, combined from the listeners' logits, or the sentence that says what is wrong with it."""
+    for file, opinions in opinions_of_files(listeners, files, journal):
+        if isinstance(opinions, UserError):
+            yield file, opinions
+            continue
+        logits = np.stack([opinion.logits for opinion in opinions]).astype(np.float32)
+        probabilities = softmax(combine(logits[:, None]))[0]
+        votes = np.mean([opinion.votes[probabilities.argmax()] for opinion in opinions])
+        yield file, Verdict(probabilities, float(votes), opinions[0].chunks)
 
 
 def verdict_row(file: Path, verdict: Verdict, classes: Sequence[str]) -> dict[str, object]:

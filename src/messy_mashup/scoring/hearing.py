@@ -1,0 +1,147 @@
+"""Files are heard: decoded, cut into windows and given to models, several at a time, with results in the files' order.
+
+On a processor every core takes a whole file, from its bytes to its logits, so that decoding one overlaps with the model
+on another, and no core waits for one; what a file gives depends on no other file. On a GPU the cores make log-mels, and
+windows of several files go through a model at once.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from messy_mashup.errors import UserError
+from messy_mashup.features.frame_spec import FrameSpec
+from messy_mashup.files import file_digest, read_ahead
+from messy_mashup.scoring.journal import Journal
+from messy_mashup.scoring.pooling import Opinion
+from messy_mashup.scoring.predict import Listener, file_log_mel
+from messy_mashup.scoring.side_by_side import in_order
+
+FILES_AT_ONCE = 32  # on a GPU: of 30 s they have some 160 windows
+# Numbers of log-mel that go through a model at once on one core, a window of AST's: activations of more leave the cache
+CACHED_NUMBERS = 1 << 17
+
+Opinions = list[Opinion]  # what each listener makes of a file
+
+
+def opinions_of_files(
+    listeners: Sequence[Listener], files: Iterable[Path], journal: Journal | None = None
+) -> Iterator[tuple[Path, Opinions | UserError]]:
+    """What the listeners make of every file, in order, or the sentence that says what is wrong with it.
+
+    All listeners are on one device. A file is decoded once for each front-end. What the journal has of a file, by its
+    name and bytes, is taken from there, and what it has not is noted.
+    """
+    listeners = [replace(one, model=one.model.eval()) for one in listeners]
+    on_cpu = listeners[0].device.type == "cpu"
+    judge = _Judge([_for_one_core(one) for one in listeners] if on_cpu else listeners, journal)
+    threads = torch.get_num_threads()
+    if on_cpu:
+        results = in_order(lambda file: judge.judged([judge.read(file)])[0], _announced(files), threads)
+    else:
+        results = _grouped(in_order(judge.read, _announced(files), threads), judge.judged)
+    for file, result in results:
+        if journal and not isinstance(result.opinions, UserError):
+            journal.note(result.key, [[one.logits.tolist(), one.votes.tolist(), one.chunks] for one in result.opinions])
+        yield file, result.opinions
+
+
+def origin_of(listener: Listener) -> str:
+    """What a listener's opinions depend on, as a digest: its tensors, front-end, scoring and precision."""
+    digest = hashlib.sha256(repr((listener.spec, listener.frames, listener.scoring, listener.unheard)).encode())
+    digest.update(repr((listener.classes, listener.dtype, listener.device.type)).encode())
+    for name, value in sorted(listener.model.state_dict().items()):
+        digest.update(name.encode())
+        for part in value if isinstance(value, tuple) else (value,):  # of a layer in 8 bits: weights and bias
+            digest.update(_bytes(part))
+    return digest.hexdigest()
+
+
+def _bytes(value: torch.Tensor | torch.dtype) -> bytes:
+    if not isinstance(value, torch.Tensor):
+        return repr(value).encode()
+    told = f"{tuple(value.shape)} {value.dtype}"
+    if value.is_quantized:
+        told += f" {value.q_per_channel_scales().tolist()}"
+        value = value.int_repr()
+    return told.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file before the models: its log-mel for each front-end, or what is known of it without."""
+
+    file: Path
+    key: str  # in the journal
+    known: Opinions | UserError | None = None
+    log_mels: dict[FrameSpec, torch.Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class _Judged:
+    key: str
+    opinions: Opinions | UserError
+
+
+@dataclass(frozen=True)
+class _Judge:
+    listeners: Sequence[Listener]
+    journal: Journal | None
+
+    def read(self, file: Path) -> _Read:
+        """In any thread."""
+        key = ""
+        try:
+            if self.journal is not None:
+                key = f"{file} {_digest(file)}"
+                if noted := self.journal.get(key):
+                    opinions = [Opinion(np.array(logits), np.array(votes), chunks) for logits, votes, chunks in noted]
+                    return _Read(file, key, known=opinions)
+            specs = {listener.spec for listener in self.listeners}
+            return _Read(file, key, log_mels={spec: file_log_mel(file, spec) for spec in specs})
+        except UserError as error:
+            return _Read(file, key, known=error)
+
+    def judged(self, files: Sequence[_Read]) -> list[tuple[Path, _Judged]]:
+        """The opinions on files that were read; windows of all go through a model together."""
+        heard = [one for one in files if one.log_mels is not None]
+        by_listener = [one.opinions(read.log_mels[one.spec] for read in heard) for one in self.listeners]
+        opinions = iter(zip(*by_listener, strict=True))
+        return [
+            (one.file, _Judged(one.key, _finite(one.file, next(opinions)) if one.log_mels else one.known))
+            for one in files
+        ]
+
+
+def _finite(file: Path, opinions: Sequence[Opinion]) -> Opinions | UserError:
+    if all(np.isfinite(opinion.logits).all() for opinion in opinions):
+        return list(opinions)
+    return UserError(f"{file}: the model gave no finite logits; train its members again")
+
+
+def _digest(file: Path) -> str:
+    try:
+        return file_digest(file).hex()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _announced(files: Iterable[Path]) -> Iterator[Path]:
+    for file in files:
+        read_ahead(file)
+        yield file
+
+
+def _grouped(read: Iterator[_Read], judged: Callable[[Sequence[_Read]], list]) -> Iterator[tuple[Path, _Judged]]:
+    while group := list(islice(read, FILES_AT_ONCE)):
+        yield from judged(group)
+
+
+def _for_one_core(listener: Listener) -> Listener:
+    numbers = listener.frames * listener.spec.mels
+    return replace(listener, windows_at_once=max(1, CACHED_NUMBERS // numbers))
