@@ -4,7 +4,7 @@
     python src/publish.py RUN_OR_BLEND --out DIR --push OWNER/NAME     and send it: private, unless --public
 
 AutoModelForAudioClassification.from_pretrained(DIR) and pipeline("audio-classification", DIR) load an AST with the
-plain linear head, its adapters merged. Other members are ONNX, a wave in, probabilities out; the card says which is which.
+plain linear head, its adapters merged. Other members are ONNX, a wave in, probabilities out, and the card says so.
 Of a run the member of all songs is released, or --member fold0, and the others with --members; of a blend all are.
 RUN_OR_BLEND is a name below runs/, or a path. --out is replaced where it is a release, and refused where it is not.
 """
