@@ -27,7 +27,6 @@ def upload(folder: Path, repository: str, public: bool) -> str:
     A repository that is not there yet is made, private unless `public`; one that is there keeps its visibility, and is
     refused where it holds something else than a release. UserError says what is in the way.
     """
-    import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
     from huggingface_hub.utils import get_token
@@ -54,7 +53,7 @@ def upload(folder: Path, repository: str, public: bool) -> str:
         raise UserError(
             f"the hub refused {repository}: {_first_line(error)}; the release itself is in {folder}"
         ) from error
-    except (httpx.TransportError, OfflineModeIsEnabled) as error:
+    except (HfHubHTTPError.__bases__[0], OfflineModeIsEnabled) as error:
         raise UserError(
             f"the hub cannot be reached ({_first_line(error)}): try again with internet; the release itself is in "
             f"{folder}"

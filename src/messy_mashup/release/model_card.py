@@ -200,7 +200,8 @@ def _use_transformers(root: Member, card: Card, listener: Listener) -> list[str]
 
 
 def _use_blend(released: Released, listeners: Mapping[str, Listener]) -> list[str]:
-    code = usage.average_code(released.blend.rule.combiner.kind, _asts(released, listeners), _has_onnx(released))
+    kind = released.blend.rule.combiner.kind
+    code = usage.average_code(_asts(released, listeners), _has_onnx(released), kind)
     if code is None:
         return [
             "The rule in `blend.json` ranks many clips against each other, and tells nothing of one clip, so no "

@@ -168,7 +168,7 @@ def _script(imports: Sequence[str], functions: str, told: str, rate_hz: int) -> 
         (line for line in imports if line not in STANDARD), key=lambda line: (line.startswith("from"), line)
     )
     head = "\n\n".join("\n".join(part) for part in (own, others) if part)
-    body = f"\n\n\n{functions.rstrip()}\n\n\n" if functions else "\n\n"
+    body = f"\n\n{functions.strip()}\n\n\n" if functions else "\n\n"
     return head + body + LOAD.format(rate=rate_hz) + told.lstrip("\n")
 
 
