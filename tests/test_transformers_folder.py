@@ -1,13 +1,9 @@
 """Members as files of a release: adapters merged, ONNX for what transformers does not load, licences."""
 
-import shutil
 from dataclasses import replace
 
-import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
 
@@ -91,23 +87,3 @@ def test_a_folder_tells_its_licence_or_it_is_asked_for(tmp_path):
     assert is_noncommercial("cc-by-nc-4.0")
     assert not is_noncommercial("bsd-3-clause")
     assert strictest(["mit", "cc-by-nc-sa-4.0", "bsd-3-clause"]) == "cc-by-nc-sa-4.0"
-
-
-def made_up_onnx(path, listeners, blend):
-    """A stand-in for the export: a wave in, always the same probabilities out."""
-    count = len(listeners[0].classes)
-    probabilities = np.arange(1, count + 1, dtype=np.float32) / sum(range(1, count + 1))
-    constant = helper.make_tensor("constant", TensorProto.FLOAT, [count], probabilities)
-    nodes = [
-        helper.make_node("Constant", [], ["fixed"], value=constant),
-        helper.make_node("ReduceSum", ["wave"], ["sum"], keepdims=0),
-        helper.make_node("Sub", ["sum", "sum"], ["nothing"]),
-        helper.make_node("Add", ["fixed", "nothing"], ["probabilities"]),
-    ]
-    wave = helper.make_tensor_value_info("wave", TensorProto.FLOAT, ["samples"])
-    told = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [count])
-    graph = helper.make_graph(nodes, "made_up", [wave], [told])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    model.ir_version = 10
-    onnx.save(model, path)
-    shutil.copymode(__file__, path)
