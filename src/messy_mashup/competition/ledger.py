@@ -3,7 +3,7 @@
 import fcntl
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -38,6 +38,7 @@ class LedgerRow:
 UNCONFIRMED = "unconfirmed"
 # never sent; sent, but Kaggle's list did not show it (yet); waiting for its score; scored; refused by the scoring
 STATUSES = ("", UNCONFIRMED, "pending", "complete", "error")
+NUMBERS = ("oof_macro_f1", "oof_spread", "public", "private")
 COLUMNS = [field.name for field in fields(LedgerRow)]
 
 
@@ -114,6 +115,19 @@ def set_scores(ledger: Path, file: str, public: float | None = None, private: fl
         for column, score in scores.items():
             if score:
                 table.loc[rows, column] = score
+
+
+def entries_of(ledger: Path, members: Sequence[str], oof_macro_f1: float) -> list[LedgerRow]:
+    """The scored entries of just these members with just this out-of-fold score; those of an earlier training of the
+    same names have another.
+    """
+    found = []
+    for row in read(ledger).to_dict("records"):
+        same = row["members"].split() == list(members) and row["oof_macro_f1"] == cell("oof_macro_f1", oof_macro_f1)
+        if same and (row["public"] or row["private"]):
+            numbers = {name: float(row[name]) if row[name] else None for name in NUMBERS}
+            found.append(LedgerRow(**row | numbers))
+    return found
 
 
 def cell(name: str, value: str | float | None) -> str:
