@@ -12,25 +12,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from messy_mashup.errors import UserError
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 
 LOCKLESS = {errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS}  # of a file system that knows no locks
 
 
+class Held(UserError):
+    """Another process holds what was to be claimed; the message says which."""
+
+
 @contextmanager
 def claimed(lock: Path, doing: str) -> Iterator[None]:
-    """Hold the file `lock`; while another process does, UserError: "{doing} by process 4711 ...: wait for it".
+    """Hold the file `lock`; while another process does, Held: "{doing} by process 4711 ...: wait for it".
 
     `doing` is the beginning of that sentence, such as "runs/x/fold0 is being trained". The file stays, empty:
     if it were removed, a process that had just opened it would hold a lock that nobody else sees.
     """
-    with full_disk_told(lock):
+    with write_faults_told(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab+", buffering=0)
     with file:
         _take(file.fileno(), lock, doing)
         file.truncate(0)
-        with full_disk_told(lock):
+        with write_faults_told(lock):
             file.write(_holder().encode())
         try:
             yield
@@ -43,7 +47,7 @@ def _take(descriptor: int, lock: Path, doing: str) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = lock.read_text(errors="replace").strip() or "another process"
-        raise UserError(f"{doing} by {holder}: wait for it or stop it") from error
+        raise Held(f"{doing} by {holder}: wait for it or stop it") from error
     except OSError as error:
         if error.errno not in LOCKLESS:
             raise
