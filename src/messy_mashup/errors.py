@@ -7,7 +7,14 @@ from collections.abc import Callable
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)  # a file is where a folder belongs
-NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "Cannot allocate memory")
+NO_MEMORY = (  # so say torch's allocators, C++, the system, and oneDNN of a primitive whose code finds no room
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "Cannot allocate memory",
+    "could not create a primitive",
+)
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
 INTERRUPTED_STATUS = 130
 
