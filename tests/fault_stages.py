@@ -42,12 +42,14 @@ class Stages:
     folder: Path
 
     @classmethod
-    def made(cls, folder: Path) -> "Stages":
-        """Run all commands once; each leaves the next one's stage."""
+    def made(cls, folder: Path, until: str = "end") -> "Stages":
+        """Run the commands before `until` once; each leaves the next one's stage."""
         stages = cls(tiny.write_tiny_corpus(folder / "tiny"), folder / "stages")
         (stages.folder / "build").mkdir(parents=True)
         names = list(ARGUMENTS)
         for name, following in zip(names, [*names[1:], "end"], strict=True):
+            if name == until:
+                break
             shutil.copytree(stages.folder / name, stages.folder / following)
             assert stages.harness(name).session(stages.folder / following)[0] == 0, name
             if following == "infer":  # or there is nothing left to score
@@ -97,7 +99,7 @@ class Stages:
 
 
 def left_alone(name: str) -> bool:
-    """What bears the time of day, what a claim leaves, and half-written files that the next run clears or overwrites."""
+    """What bears the time of day, what a claim leaves, and half-written files, which are nobody's."""
     times = "/tensorboard/" in name or name.startswith("submissions/")
     return times or name.endswith((".lock", ".claim", ".partial"))
 
