@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 import kill_harness
 import tiny
 from kill_harness import KillHarness, tree_digests
@@ -21,6 +23,7 @@ NAME = "tiny_run"
 NEW_MOUNTS, NEW_USER = 0x00020000, 0x10000000  # of unshare(2)
 DISK_MB = 64
 STATUS_UNSHARED = 77  # of a child that may not mount
+MADE: list["Stages"] = []
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,12 @@ class Stages:
     folder: Path
 
     @classmethod
-    def made(cls, folder: Path, until: str = "end") -> "Stages":
-        """Run the commands before `until` once; each leaves the next one's stage."""
+    def made(cls, folder: Path) -> "Stages":
+        """Run all commands once; each leaves the next one's stage."""
         stages = cls(tiny.write_tiny_corpus(folder / "tiny"), folder / "stages")
         (stages.folder / "build").mkdir(parents=True)
         names = list(ARGUMENTS)
         for name, following in zip(names, [*names[1:], "end"], strict=True):
-            if name == until:
-                break
             shutil.copytree(stages.folder / name, stages.folder / following)
             assert stages.harness(name).session(stages.folder / following)[0] == 0, name
             if following == "infer":  # or there is nothing left to score
@@ -96,6 +97,14 @@ class Stages:
         first, second = (int((folder / f"{number}.status").read_text()) for number in (1, 2))
         kept = folder / "kept"
         return Disturbed(first, (folder / "1.stderr").read_text(), second, tree_digests(kept, left_alone), kept)
+
+
+@pytest.fixture(name="stages", scope="session")
+def stages_fixture(tmp_path_factory) -> Stages:
+    """The stages, made once for all files that import this."""
+    if not MADE:
+        MADE.append(Stages.made(tmp_path_factory.mktemp("stages")))
+    return MADE[0]
 
 
 def left_alone(name: str) -> bool:

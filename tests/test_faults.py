@@ -15,7 +15,7 @@ import re
 
 import pytest
 
-from fault_stages import Stages
+from fault_stages import Stages, stages_fixture  # noqa: F401
 from messy_mashup.competition import ledger
 
 COMMANDS = ("build", "train", "blend", "infer")
@@ -31,11 +31,6 @@ SENTENCES = {
     ("read-only", "blend"): r"error: \S* cannot be written .*name a folder that can be written",
     ("read-only", "infer"): r"error: \S* cannot be written .*name a folder that can be written",
 }
-
-
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory) -> Stages:
-    return Stages.made(tmp_path_factory.mktemp("world"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

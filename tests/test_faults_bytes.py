@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fault_stages import NAME, Stages
+from fault_stages import NAME, Stages, stages_fixture  # noqa: F401
 from kill_harness import tree_digests
 from made_up_runs import parts_of
 from messy_mashup.data import bank_build
@@ -30,11 +30,6 @@ from messy_mashup.training.run_folder import State, load_state, load_weights, sa
 
 CARD = {"recipe": {"train": {"lr": 1e-4, "epochs": 3}}, "classes": ["blues"], "fold": 0}
 TENSORS = {"a": torch.arange(6.0).view(2, 3).T, "b": torch.tensor(3), "c": torch.ones(3, dtype=torch.bfloat16)}
-
-
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory) -> Stages:
-    return Stages.made(tmp_path_factory.mktemp("world"))
 
 
 def flip(path: Path, place: int, bit: int = 0) -> None:

@@ -19,21 +19,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fault_stages import NAME, Stages
+from fault_stages import NAME, Stages, stages_fixture  # noqa: F401
 from kill_harness import SOURCES
 from messy_mashup.errors import no_memory, run_script
 from messy_mashup.recipe import TrainRecipe
 from messy_mashup.training.memory import OutOfMemory, step_or_advice
 
 BATCH = 256
-# A batch's pictures and gradients take about 600 MB, so half a batch fits
+# Half a batch fits into so much
 MORE_MB = 300
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="addresses are counted in Linux' /proc")
-
-
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory) -> Stages:
-    return Stages.made(tmp_path_factory.mktemp("world"), until="train")
 
 
 def train(stages: Stages, out: Path, more_mb: float, *words: str) -> subprocess.CompletedProcess:
