@@ -7,7 +7,8 @@ state.safetensors     the file, "damaged", and what to do                       
 oof.npz, test.npz     the file, and to remove it                                right, once it is removed
 a bank's samples      `build.py --verify` names the clips                       decoded again, to the same bytes
 a bank's index, card  the bank is damaged: run build.py again                   built again
-a blend, a study      the file is damaged                                       (test_ensemble.py, test_tuning.py)
+a blend               the file is damaged: run blend.py again                   right, once that is done
+a study's journal     the file and the line                                     searched again, once it is removed
 """
 
 import json
@@ -26,6 +27,7 @@ from messy_mashup.data import bank_build
 from messy_mashup.data.bank import Bank
 from messy_mashup.errors import UserError
 from messy_mashup.scoring import predictions
+from messy_mashup.training import study
 from messy_mashup.training.run_folder import State, load_state, load_weights, save_state, save_weights
 
 CARD = {"recipe": {"train": {"lr": 1e-4, "epochs": 3}}, "classes": ["blues"], "fold": 0}
@@ -174,3 +176,16 @@ def test_a_blend_cut_short_is_told(stages, tmp_path, name):
     assert (status, "Traceback" in said) == (2, False)
     assert f"{name} is damaged" in said
     assert "run blend.py again" in said
+
+
+def test_a_journal_of_a_study_with_a_damaged_line_is_told(tmp_path):
+    pytest.importorskip("optuna")
+    rules = study.Rules("maximize", 0)
+    study.Study(tmp_path, {"fold": 0}, {}, rules)
+    journal = tmp_path / study.JOURNAL
+    content = journal.read_bytes()
+    flip(journal, content.index(b'"'), 6)
+    with pytest.raises(UserError, match=r"journal\S* is damaged at line 1 \(.*\): put a whole copy in its place"):
+        study.Study(tmp_path, {"fold": 0}, {}, rules)
+    journal.write_bytes(content)
+    study.Study(tmp_path, {"fold": 0}, {}, rules)

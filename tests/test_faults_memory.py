@@ -25,9 +25,9 @@ from messy_mashup.errors import no_memory, run_script
 from messy_mashup.recipe import TrainRecipe
 from messy_mashup.training.memory import OutOfMemory, step_or_advice
 
-BATCH = 256
-# Half a batch fits into so much
-MORE_MB = 300
+BATCH = 1024
+# A half or a quarter of a batch fits into so much
+MORE_MB = 450
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="addresses are counted in Linux' /proc")
 
 
