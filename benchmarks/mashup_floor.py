@@ -60,7 +60,7 @@ def peak_errors(batches: Batches, count: int) -> dict[str, float]:
 
 def _floor(batches: Batches) -> Job:
     windows = _weighted_windows(batches)
-    filters = logmel._filters(AST_FBANK, torch.device("cpu"))
+    filters = logmel.mel_filters(AST_FBANK, torch.device("cpu"))
 
     def floor(_: int) -> None:
         for row in range(BATCH):

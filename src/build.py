@@ -1,7 +1,7 @@
 """Build the bank: every file of a data set decoded once, to 16 kHz mono, for all training and inference.
 
     python src/build.py [--data DIR] [--bank DIR] [--workers N] [--skip-broken] [--stretched RATE,RATE]
-                        [--separated hpss|demucs:FILE] [--features DIR] [--to-datasets DIR]
+                        [--separated hpss|demucs:FILE] [--features DIR] [--to-datasets DIR] [--verify]
 
 Interrupted, it goes on when it is run again; what has changed in the data since is noticed. The bank also holds
 synthetic noise, the tempo of the songs, and with --stretched every stem played at other rates by librosa's vocoder.
@@ -9,7 +9,8 @@ Say --stretched each time: what it does not name is dropped from the bank. With 
 songs in their place, each taken out once: say it each time, too. With --features the log-mels of 40 bands that the
 singers' system hears are written as .npz files (id, features, label, split), 1,024 clips each. With --to-datasets the
 bank's music and noise become a Hugging Face data set, too: `datasets.load_from_disk(DIR)` opens it, and its README.md
-explains it.
+explains it. With --verify the samples of a bank that is there are held against their digests, and clips that have
+changed are decoded again.
 """
 
 import argparse
@@ -38,6 +39,7 @@ def main() -> None:
         on_broken=bank_build.skip if options.skip_broken else bank_build.refuse,
         stretched=options.stretched,
         separated=options.separated,
+        verify=options.verify,
     )
     spent_s = time.perf_counter() - begun_s
     kinds = ", ".join(f"{count} {kind}" for kind, count in bank.index["kind"].value_counts(sort=False).items())
@@ -69,6 +71,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--features", type=Path, metavar="DIR", help=told)
     told = "folder that gets the clips as a data set of Hugging Face's package datasets (default: none)"
     parser.add_argument("--to-datasets", type=Path, metavar="DIR", help=told)
+    told = "read every sample of a bank that is there, and decode again the clips whose bytes have changed"
+    parser.add_argument("--verify", action="store_true", help=told)
     return parser.parse_args()
 
 

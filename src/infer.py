@@ -30,10 +30,10 @@ def main() -> None:
     options = _options()
     from messy_mashup.scoring.ensemble import load_blend
     from messy_mashup.training.label_probe import is_multi_label
-    from messy_mashup.training.members import check_weights
+    from messy_mashup.training.members import check_weights, run_blend
 
     runs = options.runs or (paths.runs() if options.run else paths.find_runs_with_blend())
-    blend = _of_run(runs, options.run) if options.run else load_blend(runs, options.blend)
+    blend = run_blend(runs, options.run) if options.run else load_blend(runs, options.blend)
     folders = [runs / member for member in blend.members]
     check_weights(folders, blend.weights)
     if options.run and is_multi_label(folders[0]):
@@ -44,20 +44,6 @@ def main() -> None:
         raise UserError("--out is for files of your own: name them, or leave it out to label the test mashups")
     else:
         _test_set(options, runs, folders, blend)
-
-
-def _of_run(runs: Path, name: str) -> "Blend":
-    """The members of one run, equally weighted."""
-    from messy_mashup.scoring.ensemble import equal_blend
-    from messy_mashup.training.members import members_of, runs_named
-    from messy_mashup.training.run_folder import weights_digest
-
-    (run, *more) = runs_named(runs, [name])
-    if more:
-        raise UserError(f"--run {name} means {1 + len(more)} runs: name one, or blend them with blend.py")
-    folders = members_of(run)
-    members = [folder.relative_to(runs).as_posix() for folder in folders]
-    return equal_blend(run.name, members, [weights_digest(folder) for folder in folders])
 
 
 def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blend: "Blend") -> None:

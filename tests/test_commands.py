@@ -185,7 +185,7 @@ def test_own_files_are_scored_as_they_are_asked_to_be(house, tmp_path, capfd):
         assert house.infer(tmp_path / "a.wav", "--set", setting) == 2
         assert words in capfd.readouterr().err
     assert house.infer("--set", "scoring.pooled=majority") == 2
-    assert "--set is for files of your own" in capfd.readouterr().err
+    assert "--set and --int8 are for files of your own" in capfd.readouterr().err
 
 
 def test_a_file_that_cannot_be_classified_is_named_and_no_shorter_csv_is_written(house, tmp_path, capfd):

@@ -59,7 +59,7 @@ def main():
         if how == "refuses":
             raise UserError("the data are not there:\\nlook for them")
         if how == "crashes":
-            raise RuntimeError("CUDA out of memory")
+            raise RuntimeError("size mismatch")
         if how == "is killed":
             os.kill(os.getpid(), 9)
         (folder / "metrics.csv").write_text("epoch,val_macro_f1\\n1,0.75\\n2,0.5\\n")
@@ -183,7 +183,7 @@ def test_one_that_fails_does_not_stop_the_others(yard, capsys):
     assert str(told.value).splitlines() == [
         "1 of 4 members are done",
         f"run/a failed: the data are not there: look for them ({logs['a']})",
-        f"run/b failed: RuntimeError: CUDA out of memory ({logs['b']})",
+        f"run/b failed: RuntimeError: size mismatch ({logs['b']})",
         f"run/c failed: killed by SIGKILL; its last line: process {yard.process('c')} ({logs['c']})",
     ]
     assert is_complete(yard.root / "run" / "d")

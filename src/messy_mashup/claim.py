@@ -12,25 +12,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from messy_mashup.errors import UserError
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 
 LOCKLESS = {errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS}  # of a file system that knows no locks
 
 
+class Held(UserError):
+    """Another process holds what was to be claimed; the message says which."""
+
+
 @contextmanager
 def claimed(lock: Path, doing: str) -> Iterator[None]:
-    """Hold the file `lock`; while another process does, UserError: "{doing} by process 4711 ...: wait for it".
+    """Hold the file `lock`; while another process does, Held: "{doing} by process 4711 ...: wait for it".
 
     `doing` is the beginning of that sentence, such as "runs/x/fold0 is being trained". The file stays, empty:
     if it were removed, a process that had just opened it would hold a lock that nobody else sees.
     """
-    with full_disk_told(lock):
+    with write_faults_told(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab+", buffering=0)
     with file:
         lock_file(file.fileno(), doing, lambda: lock.read_text(errors="replace").strip())
         file.truncate(0)
-        with full_disk_told(lock):
+        with write_faults_told(lock):
             file.write(_holder().encode())
         try:
             yield
@@ -38,12 +42,12 @@ def claimed(lock: Path, doing: str) -> Iterator[None]:
             file.truncate(0)
 
 
-def lock_file(descriptor: int, doing: str, holder: Callable[[], str] = str) -> None:
+def lock_file(descriptor: int, doing: str, named: Callable[[], str] = str) -> None:
     """Lock an open file until it is closed; while another process has it, UserError as in `claimed`."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise UserError(f"{doing} by {holder() or 'another process'}: wait for it or stop it") from error
+        raise Held(f"{doing} by {named() or 'another process'}: wait for it or stop it") from error
     except OSError as error:
         if error.errno not in LOCKLESS:
             raise

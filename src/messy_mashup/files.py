@@ -10,9 +10,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from messy_mashup.errors import FULL_DISK, UserError
+from messy_mashup.errors import FULL_DISK, NO_FOLDER, UNWRITABLE, UserError, unwritable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust ends the message of one
 
 
 @contextmanager
@@ -20,10 +21,10 @@ def write_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, it takes `path`'s place in one step.
 
     A reader sees the old file or the new one, never a part. When the block raises, the temporary file goes; on a full
-    disk it raises UserError.
+    or read-only disk it raises UserError.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with full_disk_told(path):
+    with write_faults_told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -33,12 +34,17 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def full_disk_told(path: Path) -> Iterator[None]:
-    """UserError that tells how much is free, where the block fails to write `path` because the disk is full."""
+def write_faults_told(path: Path) -> Iterator[None]:
+    """UserError where the block fails to write `path`: the disk is full (and how much is free), may not be written, or
+    has a file where a folder belongs.
+    """
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if not _says_full(error):
+        number = _system_error(error)
+        if number in UNWRITABLE or number in NO_FOLDER:
+            raise UserError(f"{unwritable(path, error)}; what was whole before still is") from error
+        if number not in FULL_DISK:
             raise
         free_mb = shutil.disk_usage(_nearest_folder(path)).free / 1e6
         raise UserError(
@@ -75,11 +81,12 @@ def file_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _says_full(error: OSError | SafetensorError) -> bool:
+def _system_error(error: OSError | SafetensorError) -> int | None:
+    """The number of the system's error."""
     if isinstance(error, OSError):
-        return error.errno in FULL_DISK
-    # Rust ends the message of a system error so.
-    return any(f"(os error {number})" in str(error) for number in FULL_DISK)
+        return error.errno
+    told = SYSTEM_ERROR.search(str(error))
+    return int(told[1]) if told else None
 
 
 def _nearest_folder(path: Path) -> Path:

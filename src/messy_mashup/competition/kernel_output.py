@@ -16,7 +16,7 @@ from messy_mashup.competition.client import told
 from messy_mashup.competition.entry import LEDGER
 from messy_mashup.competition.fetched_files import Offer, Record
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest, full_disk_told, write_whole
+from messy_mashup.files import file_digest, write_faults_told, write_whole
 from messy_mashup.paths import BANK_CARD
 from messy_mashup.training.attached import COUNTED
 from messy_mashup.training.run_folder import STATE, WEIGHTS
@@ -166,7 +166,7 @@ def _arrival(name: str, address: str, target: Path, slug: str, record: Record) -
         offer = Offer.of(response)
         if record.holds(target, slug, offer):
             return Arrival(target, offer, is_new=False)
-        with full_disk_told(target):
+        with write_faults_told(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             _stream(response, _staging(target), name, offer.size)
     if not target.is_file() or not _equal(target, _staging(target)):

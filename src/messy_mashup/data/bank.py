@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
@@ -101,6 +102,16 @@ class Bank:
     def select(self, kind: str) -> np.ndarray:
         """The numbers of all clips of a kind: "stem", "noise", "synthetic" or "stretched"."""
         return np.flatnonzero(self.index["kind"] == kind)
+
+    def damaged(self) -> list[str]:
+        """The clips whose samples are not those that were written; every sample is read."""
+        columns = (self.index[name] for name in ("clip", "offset", "length", "sha256"))
+        rows = zip(*columns, strict=True)
+        return [
+            clip
+            for clip, offset, length, sha256 in tqdm(rows, "bank verified", len(self.index), unit=" clips")
+            if hashlib.sha256(self.samples[offset : offset + length]).hexdigest() != sha256
+        ]
 
     @property
     def classes(self) -> tuple[str, ...]:

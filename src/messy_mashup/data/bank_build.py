@@ -77,19 +77,21 @@ def build(
     on_broken: OnBroken = refuse,
     stretched: Sequence[float] = (),
     separated: str = "",
+    verify: bool = False,
 ) -> Bank:
     """Build the bank of the corpus at `root` in `folder`, or go on building it, or open it where nothing has changed.
 
     on_broken gets everything that is broken at once, when all the rest is decoded: `refuse` or `skip`. stretched: the
     rates at which the bank shall hold every stem stretched; variants at others are dropped. separated: what takes the
-    vocals out of songs, which the bank then holds in their place. The bytes of the samples depend neither on the number
-    of workers nor on interruptions.
+    vocals out of songs, which the bank then holds in their place. verify: every sample of a bank that is there is read,
+    and clips whose bytes have changed are decoded again. The bytes of the samples depend neither on the number of
+    workers nor on interruptions.
     """
     root, folder, rates = root.resolve(), folder.absolute(), check_rates(stretched)
     with _only_builder(folder):
         plan = make_plan(corpora.load(corpus_name).scan(root), rates, absolute(separated))
         old = _old_bank(folder, plan)
-        if old is not None and old.listing == plan.digest:
+        if old is not None and old.listing == plan.digest and not (verify and _is_damaged(old)):
             print("nothing has changed since the bank was built")
             _clear_away(folder)
             if old.skipped:
@@ -137,6 +139,13 @@ def _old_bank(folder: Path, plan: Plan) -> Bank | None:
         told = told or ["what was left out, or the folder of the data, differs"]
         print(f"{folder} is not the bank that is asked for and is built again: {'; '.join(told)}")
     return old
+
+
+def _is_damaged(bank: Bank) -> bool:
+    """Whether samples have changed, having said of which clips."""
+    if damaged := bank.damaged():
+        print(f"{bank.root}: {len(damaged)} clips are not what was written, first {damaged[0]}: decoded again")
+    return bool(damaged)
 
 
 def _identities(clips: pd.DataFrame) -> dict[str, tuple[int, int]]:

@@ -118,5 +118,8 @@ def _read_plan(partial: Path) -> dict[str, Any]:
 def _refuse_full_disk(folder: Path, needed_bytes: int) -> None:
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes > free_bytes:
-        needed_gb, free_gb = needed_bytes / 1e9, free_bytes / 1e9
-        raise UserError(f"{folder}: the bank needs {needed_gb:.1f} GB here, {free_gb:.1f} GB are free")
+        needed_mb, free_mb = needed_bytes / 1e6, free_bytes / 1e6
+        raise UserError(
+            f"{folder}: the bank needs {needed_mb:.1f} MB here, {free_mb:.1f} MB are free: make room, or name another "
+            "folder with --bank"
+        )

@@ -23,7 +23,7 @@ from messy_mashup.claim import claimed
 from messy_mashup.data import corpora
 from messy_mashup.data.bank import SAMPLES, Bank
 from messy_mashup.errors import UserError
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -124,7 +124,7 @@ def export(bank: Bank, folder: Path) -> dict[str, int]:
     check(folder)
     folder, splits = folder.resolve(), splits_of(bank.index)
     partial, outdated, lock = (folder.with_name(f".{folder.name}.{use}") for use in ("partial", "outdated", "lock"))
-    with claimed(lock, f"{folder} is being written"), full_disk_told(folder):
+    with claimed(lock, f"{folder} is being written"), write_faults_told(folder):
         if outdated.exists() and not folder.exists():  # killed when one was to take the other's place
             os.replace(outdated, folder)
         try:

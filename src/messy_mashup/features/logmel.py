@@ -52,7 +52,7 @@ def levels(
         power = _power(torch.fft.rfft(weighted))
         if response is not None:
             power.mul_(response)
-        bands = torch.matmul(power, _filters(spec, weighted.device), out=out).clamp_(min=spec.floor)
+        bands = torch.matmul(power, mel_filters(spec, weighted.device), out=out).clamp_(min=spec.floor)
         return _logarithm(bands, spec).sub_(spec.mean).div_(spec.divisor)
 
 
@@ -121,12 +121,12 @@ def _fill_power(power, parts):
 
 
 @lru_cache(maxsize=16)
-def _filters(spec: FrameSpec, device: torch.device) -> torch.Tensor:
+def mel_filters(spec: FrameSpec, device: torch.device) -> torch.Tensor:
     """(bins, mels)"""
-    return _mel_filters(spec).float().to(device)
+    return _drawn_filters(spec).float().to(device)
 
 
-def _mel_filters(spec: FrameSpec) -> torch.Tensor:
+def _drawn_filters(spec: FrameSpec) -> torch.Tensor:
     if spec.mel_scale == "htk_bins":
         return _filters_on_bins(spec)
     from messy_mashup.torchvision_import import import_torchvision

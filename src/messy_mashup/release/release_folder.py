@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest, full_disk_told
+from messy_mashup.files import file_digest, write_faults_told
 from messy_mashup.recipe_text import to_json
 from messy_mashup.release import usage
 from messy_mashup.release.hub_upload import RELEASE_FILE
@@ -95,7 +95,7 @@ def _replaced(out: Path) -> Iterator[Path]:
     refuse_other(out)
     built = out.with_name(f".{out.name}.{os.getpid()}.partial")
     before = out.with_name(f".{out.name}.{os.getpid()}.replaced")
-    with full_disk_told(out):
+    with write_faults_told(out):
         built.mkdir(parents=True)
         try:
             yield built

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from messy_mashup.features.frame_spec import FrameSpec
+from messy_mashup.models.adapters import merge
 from messy_mashup.models.ast import AST
 from messy_mashup.scoring.predict import Listener
 from messy_mashup.torchvision_import import import_torchvision
@@ -27,22 +28,13 @@ def write_transformers_folder(folder: Path, listener: Listener) -> None:
         raise ValueError("only an AST with the plain linear head is an ASTForAudioClassification")
     heard = torch.randn(2, listener.frames, listener.spec.mels, generator=torch.Generator().manual_seed(0))
     expected = _logits(network, heard)
-    merge_adapters(network.audio_spectrogram_transformer)
+    merge(network)
     model = classifier_of(network, listener.classes)
     difference = (_logits(model, heard) - expected).abs().max().item()
     if not difference <= MERGED_ATOL * max(1.0, expected.abs().max().item()):
         raise ValueError(f"the released network's logits differ by {difference:.2g} from the member's")
     model.save_pretrained(folder)
     extractor_of(listener.spec, listener.frames).save_pretrained(folder)
-
-
-def merge_adapters(network: nn.Module) -> None:
-    """Replace every adapted layer by one plain linear layer of the merged weights, in place."""
-    adapted = [(name, layer) for name, layer in network.named_modules() if hasattr(layer, "lora_magnitude_vector")]
-    for name, layer in adapted:
-        layer.merge(safe_merge=True)
-        parent, _, child = name.rpartition(".")
-        setattr(network.get_submodule(parent), child, layer.get_base_layer())
 
 
 def classifier_of(network: AST, classes: tuple[str, ...]) -> nn.Module:

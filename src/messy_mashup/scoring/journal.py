@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from messy_mashup.claim import lock_file
 from messy_mashup.errors import UserError
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 
 
 class Journal:
@@ -30,7 +30,7 @@ class Journal:
 
         UserError "{doing} by another process: ..." while one has it.
         """
-        with full_disk_told(path):
+        with write_faults_told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+b")
         with file:
@@ -72,6 +72,6 @@ class Journal:
         return {}
 
     def _write(self, entry: dict[str, Any]) -> None:
-        with full_disk_told(self._path):
+        with write_faults_told(self._path):
             self._file.write(json.dumps(entry).encode() + b"\n")
             self._file.flush()

@@ -48,5 +48,5 @@ def load(path: Path) -> Predictions:
             return Predictions(**fields | {"origin": str(fields["origin"])})
     except FileNotFoundError:
         raise UserError(f"{path} is missing: train that member first") from None
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} does not hold predictions ({error}): remove it and score again") from error

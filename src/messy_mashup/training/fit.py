@@ -29,6 +29,7 @@ from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training import run_folder
 from messy_mashup.training.feed import Feed
 from messy_mashup.training.learner import Learner, torch_seed
+from messy_mashup.training.memory import OutOfMemory, step_or_advice
 from messy_mashup.training.parallel import Ranks
 from messy_mashup.training.run_folder import State
 from messy_mashup.training.schedule import learning_rate
@@ -141,8 +142,8 @@ class Member:
             for step, batch in zip(steps, self.feed.batches(epoch, steps), strict=True):
                 number, last = epoch * self.steps + step, step + 1 == self.steps
                 stopping = not last and self._stopping(number, stop)
-                with self._divergence_told(epoch):
-                    if tally.add(*self.learner.step(number, batch)) or stopping or last:
+                with self._fault_told(epoch):
+                    if tally.add(*step_or_advice(self.learner, number, batch)) or stopping or last:
                         self._look(tally, number, bar, watches)
                 bar.update(self.recipe.train.batch_size)
                 if stopping:
@@ -173,7 +174,7 @@ class Member:
 
     def _finish_epoch(self, epoch: int, tally: Tally, watches: Sequence[Watch]) -> None:
         """Write the weights, predictions, curves, and last the state."""
-        with self._divergence_told(epoch):
+        with self._fault_told(epoch):
             self.learner.refuse_broken_weights()
         held_out = None if self.fold == ALL else self.predicted(*self.plan.mashups(self.fold))
         self.rows.append(self._row(epoch, tally, held_out))
@@ -212,11 +213,16 @@ class Member:
             watch.write({f"step/{name}": value for name, value in numbers.items()}, number + 1)
 
     @contextmanager
-    def _divergence_told(self, epoch: int) -> Iterator[None]:
+    def _fault_told(self, epoch: int) -> Iterator[None]:
+        """Where training came to its end early, and what of it is kept."""
         try:
             yield
         except Diverged as error:
             raise Diverged(f"{self.folder}, epoch {epoch + 1}: {error}; {self._last_good()}") from None
+        except OutOfMemory as error:
+            kept = "; what is saved there goes on as it was set alone: give other settings another --name"
+            there = kept if (self.folder / run_folder.STATE).exists() else ""
+            raise OutOfMemory(f"{self.folder}, epoch {epoch + 1}: {error}{there}") from None
 
     def _stopping(self, number: int, stop: Stop) -> bool:
         """Whether this step is to be the last; several processes ask each other now and then, since asking waits."""

@@ -15,7 +15,7 @@ import torch
 
 from messy_mashup import paths
 from messy_mashup.errors import STOPPED_STATUS, Stopped, UserError
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 from messy_mashup.training.fleet_table import Job, Table
 from messy_mashup.training.run_folder import LOG, TEST, is_complete, recipe_trained, refuse_another
 from messy_mashup.training.stop import Stop
@@ -114,7 +114,7 @@ class _Fleet:
 
     def _started(self, job: Job, device: str) -> _Running:
         log = job.folder / LOG
-        with full_disk_told(log):
+        with write_faults_told(log):
             job.folder.mkdir(parents=True, exist_ok=True)
             file = log.open("ab")
         command = [sys.executable, str(SCRIPT), *job.arguments, "--devices", device.partition(":")[0]]

@@ -8,7 +8,7 @@ from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import check_name
 from messy_mashup.scoring import predictions
-from messy_mashup.scoring.ensemble import average
+from messy_mashup.scoring.ensemble import Blend, average, equal_blend
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training.run_folder import OOF, TESTED, WEIGHTS, fold_name, is_complete, read_card, weights_digest
 
@@ -38,6 +38,16 @@ def runs_named(runs: Path, names: Sequence[str]) -> list[Path]:
             raise UserError(f"{runs} holds no trained run {name}: see its folders, or train one with train.py")
         found += [path for path in matching if path not in found]
     return found
+
+
+def run_blend(runs: Path, name: str) -> Blend:
+    """The members of the one run of that name, or pattern, equally weighted."""
+    (run, *more) = runs_named(runs, [name])
+    if more:
+        raise UserError(f"{name} means {1 + len(more)} runs: name one, or blend them with blend.py")
+    folders = members_of(run)
+    members = [folder.relative_to(runs).as_posix() for folder in folders]
+    return equal_blend(run.name, members, [weights_digest(folder) for folder in folders])
 
 
 def newest_run(runs: Path) -> Path:

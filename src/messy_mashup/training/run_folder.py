@@ -2,9 +2,11 @@
 
 The state is one file (tensors, and in its header the card and the rows of metrics), because two files cannot be
 replaced in one step. It is written last: whatever else an epoch writes is made again, to the same bits,
-when the epoch is done again. Nothing here is ever unpickled.
+when the epoch is done again. Nothing here is ever unpickled. A header holds a digest of the card and of every tensor's
+bytes, because safetensors itself would not notice a byte that has changed since.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ TESTED = "tested.npz"  # predictions of a split's test part, whose labels are kn
 TENSORBOARD = "tensorboard"  # a folder of event files
 CLAIM = ".claim"  # says which process trains here
 LOG = "train.log"  # what that process prints, where it is one of a fleet
-CARD = "card"  # the only key of a file's metadata: with several, their order in the file would vary
+CARD = "card"  # and its digest: the only key of a file's metadata: with several, their order in the file would vary
 
 
 Tensors = dict[str, torch.Tensor]
@@ -77,27 +79,49 @@ def save_weights(path: Path, tensors: Tensors, card: dict[str, Any]) -> None:
     """Write tensors as safetensors with the card in the header; the file alone is enough to predict."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with write_whole(path) as temporary:
-        save_file(plain, temporary, metadata={CARD: json.dumps(card)})
+        save_file(plain, temporary, metadata={CARD: json.dumps([card, _digest(plain, card)])})
 
 
 def load_weights(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """The tensors and the card of a file of `save_weights`."""
+    """The tensors and the card of a file of `save_weights`; UserError where they are not what was written."""
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[CARD])  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        card, digest = _card_and_digest(file)
+        if digest not in (None, _digest(tensors, card)):
+            raise ValueError("its bytes are not those that were written")
+    return tensors, card
 
 
 def read_card(path: Path) -> dict[str, Any]:
     """The card alone: what a member's weights say it was made of."""
     with _opened(path) as file:
-        return json.loads(file.metadata()[CARD])
+        return _card_and_digest(file)[0]
 
 
 def weights_digest(folder: Path) -> str:
-    """SHA-256 of a member's weights."""
+    """SHA-256 of a member's weights; UserError where they are not what was written."""
     path = folder / WEIGHTS
     if not path.exists():
         raise UserError(f"{path} is missing: train that member first, or blend without it")
+    load_weights(path)
     return file_digest(path).hex()
+
+
+def _card_and_digest(file: safe_open) -> tuple[dict[str, Any], str | None]:
+    """From a file's header; files that were written before there was a digest hold the card alone."""
+    there = json.loads(file.metadata()[CARD])
+    card, digest = there if isinstance(there, list) else (there, None)
+    return card, digest
+
+
+def _digest(tensors: Tensors, card: dict[str, Any]) -> str:
+    """SHA-256 of a card and of tensors with their names, types and shapes."""
+    digest = hashlib.sha256(json.dumps(card).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -107,8 +131,11 @@ def _opened(path: Path) -> Iterator[safe_open]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is damaged or was not written here ({error}): train that member again") from error
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged or was not written here ({error}): put a whole copy in its place, or remove it and "
+            "train that member again"
+        ) from error
 
 
 def save_state(folder: Path, state: State) -> None:

@@ -4,6 +4,7 @@ Optuna is imported here alone, and only when a study is opened. A trial is drawn
 before it and by what came of them; so a study that was interrupted draws what one that was not draws.
 """
 
+import json
 import math
 import time
 import warnings
@@ -188,12 +189,24 @@ def _opened(folder: Path, rules: Rules) -> "OptunaStudy":
 
 
 def _mend(journal: Path) -> None:
-    """Cut off a last line that a crash or a full disk left half-written: Optuna reads nothing that comes after one."""
+    """Cut off a last line that a crash or a full disk left half-written: Optuna reads nothing that comes after one.
+
+    UserError where another line is none of a journal.
+    """
     if not journal.exists():
         return
     with journal.open("rb+") as file:
         content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
+        end = content.rfind(b"\n") + 1
+        file.truncate(end)
+    for number, line in enumerate(content[:end].splitlines(), 1):
+        try:
+            json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{journal} is damaged at line {number} ({error}): put a whole copy in its place, or remove "
+                f"{journal.parent} and search again"
+            ) from error
 
 
 def _sampler(seed: int, drawn_before: int) -> "BaseSampler":

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from messy_mashup import paths
 from messy_mashup.errors import Stopped, UserError
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 from messy_mashup.training.fleet import TOLD_TO_END
 from messy_mashup.training.stop import Stop
 from messy_mashup.training.study_results import TABLE
@@ -60,7 +60,7 @@ def tune_side_by_side(arguments: Sequence[str], devices: Sequence[str], folder: 
 
 
 def _started(arguments: Sequence[str], device: str, devices: int, log: Path, stop: Stop, opened: ExitStack) -> Worker:
-    with full_disk_told(log):
+    with write_faults_told(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         file = opened.enter_context(log.open("ab"))
     quiet = {"TQDM_MININTERVAL": "30", "PYTHONUNBUFFERED": "1"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from messy_mashup.claim import LOCKLESS
-from messy_mashup.files import full_disk_told
+from messy_mashup.files import write_faults_told
 
 
 class Turn:
@@ -20,7 +20,7 @@ class Turn:
 
     def acquire(self) -> bool:
         """Wait for the turn, and have it."""
-        with full_disk_told(self.path):
+        with write_faults_told(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o666)
         try:

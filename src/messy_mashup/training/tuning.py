@@ -17,13 +17,15 @@ import pandas as pd
 import torch
 
 from messy_mashup import models
+from messy_mashup.claim import Held
 from messy_mashup.data.bank import Bank
-from messy_mashup.errors import Stopped, UserError
+from messy_mashup.errors import Stopped, UserError, no_memory
 from messy_mashup.mashup.validation import Plan
 from messy_mashup.recipe import Recipe
 from messy_mashup.recipe_text import override, written
 from messy_mashup.training import study, study_results
 from messy_mashup.training.fit import fit
+from messy_mashup.training.memory import OutOfMemory
 from messy_mashup.training.run_folder import METRICS, STATE, WEIGHTS, claimed, drop_state, fold_name, read_card
 from messy_mashup.training.search_space import Space, described, settings
 from messy_mashup.training.stop import Stop
@@ -164,7 +166,7 @@ class Tuning:
             folder = self.search.folder / name
             try:
                 held.enter_context(claimed(folder))
-            except UserError as error:
+            except Held as error:
                 return Taken(trial, recipe, folder, self._unfit(trial, f"the same parameters: {error}"), busy=True)
             trial.set_user_attr(study.FOLDER, name)  # after the claim: whoever reads it takes an unclaimed one for left
             return Taken(trial, recipe, folder)
@@ -200,10 +202,12 @@ class Tuning:
         except Pruned:
             outcome = Outcome(PRUNED)
         except UserError as error:
-            if not (isinstance(error, Diverged) or self._is_refused(taken.recipe)):
+            if not (isinstance(error, (Diverged, OutOfMemory)) or self._is_refused(taken.recipe)):
                 raise
             outcome = Outcome(FAIL, why=str(error))
-        except torch.OutOfMemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not no_memory(error):
+                raise
             outcome = Outcome(FAIL, why=f"{self.device} has too little memory for it")
         if self.device.type == "cuda":
             # The model went with the traceback; what it held is for the next trial.
@@ -243,5 +247,5 @@ def _is_claimed(folder: Path) -> bool:
     try:
         with claimed(folder):
             return False
-    except UserError:
+    except Held:
         return True
