@@ -5,11 +5,16 @@ STAMP := .venv/requirements.txt
 PYTHON312 ?= python3.12
 IMAGE := .venv-image
 
-.PHONY: demo test test-all test-image lint setup clean
+.PHONY: demo app test test-all test-image lint setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
 	$(BIN)/python src/demo.py
+
+# The page on the demo's model, http://127.0.0.1:7860; PORT=8000 for another.
+app: setup
+	@test -f runs/demo/blend.json || $(BIN)/python src/demo.py
+	$(BIN)/python src/app.py --runs runs/demo --data input/demo --port $(or $(PORT),7860)
 
 # Two processes share the cores; with two threads each they would mostly wait for each other.
 test: setup lint

@@ -29,6 +29,7 @@ LEVELS = {
     "release": 7,
     "recipes": 8,
     "notebooks": 9,
+    "web": 9,
     SCRIPTS: 10,
 }
 MODULE_LINES, FUNCTION_LINES = 350, 50

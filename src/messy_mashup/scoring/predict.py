@@ -82,10 +82,15 @@ def windows_of(
 
 def file_log_mel(path: Path, spec: FrameSpec) -> torch.Tensor:
     """The log-mel (frames, mels) of an audio file, or its vocals, at peak 1, as every mashup in training is."""
-    wave = heard_wave(path, spec.sample_rate_hz, spec.separated)
-    peak = np.abs(wave).max()
-    if peak == 0:
-        raise UserError(f"{path} is digital silence: there is nothing to classify")
+    wave = peak_one(heard_wave(path, spec.sample_rate_hz, spec.separated), str(path))
     if spec.frame_count(len(wave)) == 0:
         raise UserError(f"{path} is shorter than one window of {spec.window} samples: give a longer clip")
-    return wave_log_mel(torch.from_numpy(wave / peak), spec)
+    return wave_log_mel(torch.from_numpy(wave), spec)
+
+
+def peak_one(wave: np.ndarray, name: str) -> np.ndarray:
+    """A wave (samples,) at peak 1; UserError names it where it is silent."""
+    peak = np.abs(wave).max()
+    if peak == 0:
+        raise UserError(f"{name} is digital silence: there is nothing to classify")
+    return wave / peak
