@@ -36,7 +36,7 @@ def served(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, ROOT / "src" / "app.py", *place, "--port", port, "--max-mb", 3, "--max-minutes", 0.5]
+    command = [sys.executable, ROOT / "src" / "app.py", *place, "--port", port, "--max-mb", 4, "--max-minutes", 0.5]
     environment = os.environ | {"GRADIO_TEMP_DIR": str(cache), "OMP_NUM_THREADS": "1"}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(list(map(str, command)), env=environment, stdout=log, stderr=log)
@@ -156,7 +156,7 @@ def test_what_is_wrong_with_a_file_is_said(page, served, tmp_path, name, words):
 
 def test_a_file_that_is_too_large_is_not_taken(page, served, tmp_path):
     path = tmp_path / "large.wav"
-    path.write_bytes(bytes(4_000_000))
+    path.write_bytes(bytes(5_000_000))
     page.locator("#audio input[type=file]").set_input_files(path)
     page.wait_for_selector("text=/maximum|size|large/i", timeout=ANSWER_MS)
     assert uploads(served[1]) == []
