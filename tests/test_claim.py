@@ -14,12 +14,12 @@ import pytest
 
 from messy_mashup import paths
 from messy_mashup.errors import UserError
-from messy_mashup.training.run_folder import CLAIM, claimed
+from messy_mashup.training.claimed_folder import CLAIM, claimed
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from messy_mashup.training.run_folder import claimed
+from messy_mashup.training.claimed_folder import claimed
 with claimed(Path(sys.argv[1])):
     Path(sys.argv[2]).touch()
     time.sleep(60)

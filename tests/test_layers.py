@@ -26,6 +26,7 @@ LEVELS = {
     "scoring": 5,
     "training": 6,
     "competition": 7,
+    "cluster": 7,
     "recipes": 8,
     "notebooks": 9,
     SCRIPTS: 10,

@@ -31,7 +31,7 @@ def claimed(lock: Path, doing: str) -> Iterator[None]:
         _take(file.fileno(), lock, doing)
         file.truncate(0)
         with full_disk_told(lock):
-            file.write(_holder().encode())
+            file.write(holder().encode())
         try:
             yield
         finally:
@@ -49,7 +49,7 @@ def _take(descriptor: int, lock: Path, doing: str) -> None:
             raise
 
 
-def _holder() -> str:
+def holder() -> str:
     """Who this is, for whoever comes second."""
     command = shlex.join([Path(sys.executable).name, *sys.argv])
     return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC ({command})"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from messy_mashup import paths
 from messy_mashup.errors import Stopped, UserError
 from messy_mashup.files import full_disk_told
-from messy_mashup.training.fleet import TOLD_TO_END
+from messy_mashup.training.child_process import TOLD_TO_END
 from messy_mashup.training.stop import Stop
 from messy_mashup.training.study_results import TABLE
 
