@@ -1,8 +1,10 @@
 """The way to a cluster: found, or started on this machine alone, and looked at before anything is trained."""
 
+import fcntl
 import os
+import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +12,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 from ray.exceptions import RayError
+from ray.remote_function import RemoteFunction
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from messy_mashup.cluster import tasks
@@ -17,7 +20,7 @@ from messy_mashup.cluster.crew import Share
 from messy_mashup.errors import UserError
 
 STORE_BYTES = 80 * 2**20  # of a cluster of this machine alone: tasks exchange sentences
-LOOK_S = 120.0
+KNOCK_S, LOOK_S = 10.0, 120.0
 
 
 @contextmanager
@@ -25,8 +28,10 @@ def connected(address: str | None) -> Iterator[None]:
     """A connection to the cluster at `address`, "auto" for the one of this machine; without, one is started here."""
     alone = {"object_store_memory": STORE_BYTES, "include_dashboard": False} if address is None else {}
     try:
+        if address not in (None, "auto"):
+            _knock(address)  # Ray itself tries for minutes
         ray.init(address or "local", log_to_driver=False, logging_level="error", **alone)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise UserError(
             f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}): start one with `ray start --head`, "
             "name the HOST:PORT that it prints, or leave --address out to use this machine alone"
@@ -35,6 +40,12 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """OSError or ValueError where nothing listens at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), KNOCK_S).close()
 
 
 def nodes() -> list[dict]:
@@ -76,11 +87,30 @@ def check_nodes(places: Sequence[Path], runs: Path) -> None:
         raise UserError("nodes that cannot train what this one can:\n" + "\n".join(lacking))
 
 
-def _looked(node: dict, arguments: tuple) -> str:
+def check_locks(folder: Path) -> None:
+    """UserError that names the nodes which do not feel a lock of this one in `folder`: a study's processes need it."""
+    with (folder / f".fleet-{uuid.uuid4().hex}").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            without = [_name(node) for node in nodes() if not ray.get(_on(node, tasks.locks_reach).remote(lock.name))]
+        finally:
+            Path(lock.name).unlink()
+    if without:
+        raise UserError(
+            f"locks of files in {folder} do not reach {', '.join(without)}, so that several nodes would draw the same "
+            "trials: mount it so that they do (NFS 4 does), or search on one node with tune.py"
+        )
+
+
+def _on(node: dict, function: Callable) -> RemoteFunction:
+    """A function as a task of that node."""
     here_only = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    look = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here_only)(tasks.look)
+    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here_only)(function)
+
+
+def _looked(node: dict, arguments: tuple) -> str:
     try:
-        return ray.get(look.remote(*arguments), timeout=LOOK_S)
+        return ray.get(_on(node, tasks.look).remote(*arguments), timeout=LOOK_S)
     except RayError as error:
         return f"it cannot run this code ({str(error).strip().splitlines()[-1]}): the same path and packages as here"
 

@@ -4,6 +4,7 @@ A worker only looks after its child, so it imports neither torch nor Ray. The ch
 with its state saved, when the worker that started it is gone (Stop).
 """
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -91,6 +92,18 @@ def look(places: list[str], note: str, token: str, software: Software) -> str:
     if not Path(note).is_file() or Path(note).read_text() != token:
         return f"{Path(note).parent} is a folder of its own there: runs are on storage that all nodes share"
     return software.differs(Software.here())
+
+
+def locks_reach(lock: str) -> bool:
+    """Whether this node feels the lock that another holds."""
+    with open(lock, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _environment(threads: int) -> dict[str, str]:

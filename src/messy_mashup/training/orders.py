@@ -25,7 +25,6 @@ from messy_mashup.training.trained import TestClips
 class Material:
     """What all members of a recipe are trained and scored on."""
 
-    data: Path
     bank: Bank
     plan: Plan
     test: TestClips
@@ -37,7 +36,7 @@ class Material:
         found = paths.find_data(corpus.looks_like, data)
         opened = open_of(bank or paths.find_bank(found, runs), found)
         plan = open_plan(opened, recipe.folds, runs / "folds")
-        return cls(found, opened, plan, TestClips.of(found, corpora.test_clips(recipe.corpus, found)))
+        return cls(opened, plan, TestClips.of(found, corpora.test_clips(recipe.corpus, found)))
 
 
 @dataclass(frozen=True)
