@@ -3,8 +3,8 @@
     python benchmarks/fleet.py [--members N] [--epochs N]
 
 Every way trains the same members into a folder of its own: one after another with a thread a core, side by side with
-one thread, of which the bytes are compared. The cluster is this machine, with a task for each core. The last line is JSON: seconds a way takes, and the
-seconds that a task of Ray costs beyond the same members on two devices.
+one thread, of which the bytes are compared. The cluster is this machine, with a task for each core. The last line is
+JSON: seconds a way takes, and the seconds that a task of Ray costs beyond the same members on two devices.
 """
 
 import argparse

@@ -64,8 +64,10 @@ def _search(options: argparse.Namespace, share: "Share", stop: "Stop") -> None:
     study = options.runs.absolute() / paths.STUDIES / (options.name or options.study)
     check_locks(options.runs)
     space = ["--space", str(options.space.absolute())] if options.space else []
+    space = ["--space", str(options.space.absolute())] if options.space else []
     words = (
         options.study,
+        *space,
         *space,
         "--study",
         study.name,
@@ -137,6 +139,7 @@ def _options() -> argparse.Namespace:
     )
     what.add_argument("--study", metavar="RECIPE", help="search this recipe's space by tune.py instead")
     parser.add_argument("--trials", type=int, default=35, metavar="N", help="of the study in the end (default: 35)")
+    parser.add_argument("--space", type=Path, metavar="FILE", help="of the study: JSON of what is searched")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="tasks of the study (default: as many as there is room for)"
     )

@@ -16,6 +16,7 @@ import tiny
 from kill_harness import tree_digests
 from messy_mashup import paths
 from messy_mashup.data import bank_build
+from messy_mashup.errors import STOPPED_STATUS
 from messy_mashup.training.child_process import LOG
 from messy_mashup.training.claimed_folder import CLAIM
 
@@ -175,3 +176,33 @@ def test_worker_node_and_driver_are_killed_and_nothing_is_lost_or_done_twice(yar
 
 def alive(process: int) -> bool:
     return Path(f"/proc/{process}").exists()
+
+
+def test_told_to_end_it_saves_and_the_same_command_goes_on(yard, cluster, sequential, tmp_path):
+    runs = tmp_path / "runs"
+    first = yard.fleet(runs, "--address", cluster.ray.address)
+    in_training(runs)
+    first.terminate()
+    told = first.communicate(timeout=PATIENCE_S)[0]
+    assert first.returncode == STOPPED_STATUS, told
+    assert re.search(r"stopped: SIGTERM; \d of 4 members are done; left: ", told)
+    assert list(runs.glob("*/*/state.safetensors"))
+    second = yard.fleet(runs, "--address", cluster.ray.address)
+    told = second.communicate(timeout=PATIENCE_S)[0]
+    assert second.returncode == 0, told
+    assert trained(runs) == trained(sequential)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--address", "127.0.0.1:1"), "no Ray cluster answers at 127.0.0.1:1"),
+        (("--gpus", "2"), "--gpus 2: no node has more than 0 GPUs, so nothing would ever run"),
+    ],
+)
+def test_what_cannot_work_is_a_sentence(yard, cluster, tmp_path, words, sentence):
+    words = words if "--address" in words else (*words, "--address", cluster.ray.address)
+    fleet = yard.fleet(tmp_path / "runs", *words)
+    told = fleet.communicate(timeout=PATIENCE_S)[0]
+    assert fleet.returncode == 2
+    assert f"error: {sentence}" in told

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
-from ray.exceptions import RayError
-from ray.remote_function import RemoteFunction
+from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from messy_mashup.cluster import tasks
@@ -92,7 +92,7 @@ def check_locks(folder: Path) -> None:
     with (folder / f".fleet-{uuid.uuid4().hex}").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            without = [_name(node) for node in nodes() if not ray.get(_on(node, tasks.locks_reach).remote(lock.name))]
+            without = [_name(node) for node in nodes() if _asked(node, tasks.locks_reach, lock.name) is False]
         finally:
             Path(lock.name).unlink()
     if without:
@@ -102,15 +102,19 @@ def check_locks(folder: Path) -> None:
         )
 
 
-def _on(node: dict, function: Callable) -> RemoteFunction:
-    """A function as a task of that node."""
+def _asked(node: dict, function: Callable, *arguments: object) -> Any:
+    """What a function returns on that node; None where the node has just gone, which Ray learns late."""
     here_only = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here_only)(function)
-
-
-def _looked(node: dict, arguments: tuple) -> str:
+    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here_only)(function)
     try:
-        return ray.get(_on(node, tasks.look).remote(*arguments), timeout=LOOK_S)
+        return ray.get(task.remote(*arguments), timeout=LOOK_S)
+    except (TaskUnschedulableError, NodeDiedError):
+        return None
+
+
+def _looked(node: dict, arguments: tuple) -> str | None:
+    try:
+        return _asked(node, tasks.look, *arguments)
     except RayError as error:
         return f"it cannot run this code ({str(error).strip().splitlines()[-1]}): the same path and packages as here"
 

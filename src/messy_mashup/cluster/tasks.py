@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -65,6 +66,8 @@ class Errand:
 
 def run(errand: Errand) -> Iterator[tuple[str, str]]:
     """Do a job: tells where it begins, then how it ended and why."""
+    # Ray cancels by an interrupt, which a worker ignores whose cluster was started in a shell's background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield BEGUN, socket.gethostname()
     if unlike := errand.software.differs(Software.here()):
         yield UNFIT, f"{socket.gethostname()}: {unlike}"
