@@ -24,7 +24,8 @@ from messy_mashup.recipe_text import override, to_json
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.metrics import macro_f1, paired_difference
 from messy_mashup.scoring.plots import differences_picture
-from messy_mashup.training.fleet import Job, devices_named, train_fleet
+from messy_mashup.training.fleet import devices_named, train_fleet
+from messy_mashup.training.fleet_table import Member
 from messy_mashup.training.run_folder import OOF
 from messy_mashup.training.stop import Stop
 
@@ -91,14 +92,14 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def _job(variant: Variant, seed: int, options: argparse.Namespace) -> Job:
+def _job(variant: Variant, seed: int, options: argparse.Namespace) -> Member:
     run = _run(variant, seed)
     words = [variant.recipe, "--name", run, "--folds", FOLD, "--runs", str(options.runs), "--bank", str(options.bank)]
     for setting in (*SHORT, *variant.settings, f"train.seed={seed}"):
         words += ["--set", setting]
     words += ["--data", str(options.data)]
     recipe = override(recipes.load(variant.recipe), [*SHORT, *variant.settings, f"train.seed={seed}"])
-    return Job(f"{run}/fold{FOLD}", tuple(words), options.runs / run / f"fold{FOLD}", to_json(recipe))
+    return Member(f"{run}/fold{FOLD}", tuple(words), options.runs / run / f"fold{FOLD}", to_json(recipe))
 
 
 def _run(variant: Variant, seed: int) -> str:

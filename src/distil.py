@@ -78,9 +78,10 @@ def _student_recipe(options: argparse.Namespace, blend: "Blend") -> "Recipe":
 
 def _train(options, blend: "Blend", recipe: "Recipe", material, fold: int, run: Path, stop) -> None:
     """One student, from what there is of it to its held-out predictions."""
+    from messy_mashup.training.claimed_folder import claimed
     from messy_mashup.training.device import best_device
     from messy_mashup.training.fit import fit
-    from messy_mashup.training.run_folder import claimed, drop_state, fold_name
+    from messy_mashup.training.run_folder import drop_state, fold_name
     from messy_mashup.training.teacher import teacher_of
 
     bank, plan = material

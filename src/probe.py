@@ -55,8 +55,9 @@ def _classes(options: argparse.Namespace, recipe: "Recipe", embeddings: "Embeddi
     from messy_mashup.data import corpora
     from messy_mashup.files import check_name
     from messy_mashup.mashup.validation import open_plan
+    from messy_mashup.training.claimed_folder import claimed
     from messy_mashup.training.probe import fit_probe, score_test
-    from messy_mashup.training.run_folder import claimed, fold_name, fold_numbers
+    from messy_mashup.training.run_folder import fold_name, fold_numbers
     from messy_mashup.training.trained import TestClips
 
     data, bank = _bank(options, recipe.corpus)
@@ -75,9 +76,9 @@ def _classes(options: argparse.Namespace, recipe: "Recipe", embeddings: "Embeddi
 def _labels(options: argparse.Namespace, recipe: "Recipe", embeddings: "Embeddings", stop: "Stop") -> None:
     from messy_mashup.files import check_name
     from messy_mashup.scoring.label_scores import sentences
+    from messy_mashup.training.claimed_folder import claimed
     from messy_mashup.training.label_probe import SCORES, fit_labels
     from messy_mashup.training.label_table import read_labels
-    from messy_mashup.training.run_folder import claimed
 
     bank = _bank(options, recipe.corpus)[1] if options.data or options.bank else None
     table = read_labels(options.labels, bank, options.audio)

@@ -11,45 +11,17 @@ song. With several GPUs one member trains on each (`--devices`); `torchrun --npr
 """
 
 import argparse
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messy_mashup import paths
-from messy_mashup.errors import Stopped, UserError, run_script
+from messy_mashup.errors import Stopped, run_script
 
 if TYPE_CHECKING:
-    from messy_mashup.data.bank import Bank
-    from messy_mashup.mashup.validation import Plan
-    from messy_mashup.recipe import Recipe
+    from messy_mashup.training.orders import Material, Order
     from messy_mashup.training.stop import Stop
-    from messy_mashup.training.trained import TestClips
 
 KERNEL_HOURS = 8.5  # a GPU session ends after 9 to 12
-
-
-@dataclass(frozen=True)
-class Material:
-    """What all members are trained and scored on."""
-
-    bank: "Bank"
-    plan: "Plan"
-    test: "TestClips"
-
-
-@dataclass(frozen=True)
-class Order:
-    """One member to be trained."""
-
-    recipe: "Recipe"
-    fold: int
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """Its run and fold."""
-        return f"{self.folder.parent.name}/{self.folder.name}"
 
 
 def main() -> None:
@@ -70,72 +42,36 @@ def main() -> None:
             _one_after_another(options, orders, devices[0], material, stop)
 
 
-def _prepared(options: argparse.Namespace) -> tuple[Material, list[Order]]:
+def _prepared(options: argparse.Namespace) -> tuple["Material", list["Order"]]:
     """What the members need, checked, and the members."""
     from messy_mashup import recipes
-    from messy_mashup.data import corpora
-    from messy_mashup.data.bank import open_of
-    from messy_mashup.mashup.validation import open_plan
     from messy_mashup.recipe_text import override
-    from messy_mashup.training.trained import TestClips
+    from messy_mashup.training.orders import Material, orders_of
+    from messy_mashup.training.run_folder import fold_numbers
 
     recipe = override(recipes.load(options.recipe), options.set)
-    corpus = corpora.load(recipe.corpus)
-    data = paths.find_data(corpus.looks_like, options.data)
-    bank = open_of(options.bank or paths.find_bank(data, options.runs), data)
-    plan = open_plan(bank, recipe.folds, options.runs / "folds")
-    material = Material(bank, plan, TestClips.of(data, corpora.test_clips(recipe.corpus, data)))
-    return material, _orders(options, recipe)
-
-
-def _orders(options: argparse.Namespace, recipe: "Recipe") -> list[Order]:
-    """Fold by fold within a seed; the run of a further seed is named after it."""
-    from messy_mashup.files import check_name
-    from messy_mashup.training.run_folder import fold_name, fold_numbers
-
-    first, name = recipe.train.seed, check_name(options.name or recipe.name)
+    material = Material.found(recipe, options.data, options.bank, options.runs)
     folds = fold_numbers(options.folds, recipe.folds.count)
-    orders = []
-    for seed in range(first, first + options.seeds):
-        run = name if seed == first else f"{name}_seed{seed}"
-        seeded = replace(recipe, train=replace(recipe.train, seed=seed))
-        orders += [Order(seeded, fold, options.runs / run / fold_name(fold)) for fold in folds]
-    return orders
+    return material, orders_of(recipe, options.name or recipe.name, folds, options.seeds, options.runs)
 
 
-def _side_by_side(options: argparse.Namespace, orders: list[Order], devices: list[str], stop: "Stop") -> None:
-    from messy_mashup.recipe_text import to_json
-    from messy_mashup.training.fleet import Job, train_fleet
-    from messy_mashup.training.run_folder import claimed
+def _side_by_side(options: argparse.Namespace, orders: list["Order"], devices: list[str], stop: "Stop") -> None:
+    from messy_mashup.training.fleet import train_fleet
+    from messy_mashup.training.orders import member_of
 
-    jobs = []
-    for order in orders:
-        # What an earlier session left counts as done here, not only in the member's own process.
-        with suppress(UserError), claimed(order.folder):
-            _adopt(order, options.runs)
-        jobs.append(Job(order.name, tuple(_arguments(options, order)), order.folder, to_json(order.recipe)))
-    train_fleet(jobs, devices, stop)
-
-
-def _adopt(order: Order, runs: Path) -> None:
-    from messy_mashup.training.attached import adopt
-
-    if attached := adopt(order.folder, runs):
-        print(f"{order.folder}: goes on from {attached}")
-
-
-def _arguments(options: argparse.Namespace, order: Order) -> list[str]:
-    """The command line, without the script, that trains this member alone."""
     given = {"--data": options.data, "--bank": options.bank, "--runs": options.runs, "--wandb": options.wandb}
-    words = [options.recipe, "--name", order.folder.parent.name, "--folds", order.folder.name.removeprefix("fold")]
-    for setting in [*options.set, f"train.seed={order.recipe.train.seed}"]:
-        words += ["--set", setting]
-    words += [word for name, value in given.items() if value for word in (name, str(value))]
-    return [*words, "--deterministic"] if options.deterministic else words
+    more = [word for name, value in given.items() if value for word in (name, str(value))]
+    more += ["--deterministic"] if options.deterministic else []
+    members = [member_of(order, options.recipe, [*_set(options), *more], options.runs) for order in orders]
+    train_fleet(members, devices, stop)
+
+
+def _set(options: argparse.Namespace) -> list[str]:
+    return [word for setting in options.set for word in ("--set", setting)]
 
 
 def _one_after_another(
-    options: argparse.Namespace, orders: list[Order], device: str, material: Material, stop: "Stop"
+    options: argparse.Namespace, orders: list["Order"], device: str, material: "Material", stop: "Stop"
 ) -> None:
     for number, order in enumerate(orders):
         try:
@@ -145,12 +81,14 @@ def _one_after_another(
             raise Stopped(f"{stopped}. Left: {left}. Run the same command again to go on") from None
 
 
-def _train(options: argparse.Namespace, order: Order, device: str, material: Material, stop: "Stop") -> None:
+def _train(options: argparse.Namespace, order: "Order", device: str, material: "Material", stop: "Stop") -> None:
     """One member, from what there is of it to its test predictions."""
+    from messy_mashup.training.claimed_folder import claimed
     from messy_mashup.training.device import prepared_device
     from messy_mashup.training.fit import fit
+    from messy_mashup.training.orders import adopt_told
     from messy_mashup.training.parallel import Ranks
-    from messy_mashup.training.run_folder import claimed, drop_state
+    from messy_mashup.training.run_folder import drop_state
     from messy_mashup.training.trained import score_test
 
     ranks, trains_on = Ranks.here(), prepared_device(device, options.deterministic)
@@ -160,7 +98,7 @@ def _train(options: argparse.Namespace, order: Order, device: str, material: Mat
         fit(*member)
         return
     with claimed(order.folder):
-        _adopt(order, options.runs)
+        adopt_told(order.folder, options.runs)
         ranks.wait()
         fit(*member, options.wandb)
         if len(material.test.id):

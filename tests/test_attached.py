@@ -11,8 +11,8 @@ import torch
 from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.training.attached import adopt, adopt_all
+from messy_mashup.training.child_process import LOG
 from messy_mashup.training.run_folder import (
-    LOG,
     METRICS,
     OOF,
     STATE,

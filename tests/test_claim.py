@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import re
 import socket
@@ -13,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from messy_mashup import paths
-from messy_mashup.errors import UserError
-from messy_mashup.training.run_folder import CLAIM, claimed
+from messy_mashup.errors import STOPPED_STATUS, UserError
+from messy_mashup.training import claimed_folder
+from messy_mashup.training.claimed_folder import CLAIM, LEASE, LEASE_S, claimed
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from messy_mashup.training.run_folder import claimed
+from messy_mashup.training.claimed_folder import claimed
 with claimed(Path(sys.argv[1])):
     Path(sys.argv[2]).touch()
     time.sleep(60)
@@ -82,3 +84,37 @@ def test_another_error_of_the_lock_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", broken)
     with pytest.raises(OSError, match="Input/output"), claimed(Path(tmp_path)):
         pass
+
+
+def left_by_another_machine(folder: Path, age_s: float) -> Path:
+    """A lease that a machine renewed so long ago, whose lock is not felt here."""
+    lease = folder / LEASE
+    lease.write_text(json.dumps({"machine": "another", "holder": "process 7 on another", "token": "x"}))
+    os.utime(lease, (time.time() - age_s,) * 2)
+    return lease
+
+
+def test_a_living_machine_keeps_its_folder_where_its_lock_is_not_felt(tmp_path):
+    left_by_another_machine(tmp_path, LEASE_S - 20)
+    with pytest.raises(UserError, match="by process 7 on another, which gave a sign of life 40 s ago: wait"):
+        claimed(tmp_path).__enter__()
+
+
+def test_what_a_lost_machine_left_is_taken_over_and_nothing_of_it_stays(tmp_path):
+    lease = left_by_another_machine(tmp_path, LEASE_S + 1)
+    with claimed(tmp_path):
+        assert json.loads(lease.read_text())["machine"] == socket.gethostname()
+    assert not lease.exists()
+
+
+def test_a_lease_is_renewed(tmp_path, monkeypatch):
+    monkeypatch.setattr(claimed_folder, "FIRST_BEAT_S", 0.05)
+    with claimed(tmp_path):
+        os.utime(tmp_path / LEASE, (0, 0))
+        time.sleep(0.5)
+        assert (tmp_path / LEASE).stat().st_mtime > time.time() - 60
+
+
+def test_a_process_whose_folder_was_taken_over_ends_at_once(holder, tmp_path):
+    left_by_another_machine(tmp_path / "fold0", 0)
+    assert holder.wait(30) == STOPPED_STATUS

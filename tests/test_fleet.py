@@ -21,8 +21,9 @@ import torch
 from messy_mashup import paths
 from messy_mashup.errors import STOPPED_STATUS, Stopped, UserError
 from messy_mashup.training import fleet
-from messy_mashup.training.fleet import LOG, devices_named, train_fleet
-from messy_mashup.training.fleet_table import Job
+from messy_mashup.training.child_process import LOG
+from messy_mashup.training.fleet import devices_named, train_fleet
+from messy_mashup.training.fleet_table import Member
 from messy_mashup.training.run_folder import is_complete
 from messy_mashup.training.stop import HANDED_ON, Stop
 
@@ -34,7 +35,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from messy_mashup.errors import Stopped, UserError, run_script
-from messy_mashup.training.run_folder import claimed
+from messy_mashup.training.claimed_folder import claimed
 from messy_mashup.training.stop import Stop
 
 folder, gates, how, option, device = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
@@ -75,7 +76,7 @@ import sys
 from pathlib import Path
 from messy_mashup.errors import run_script
 from messy_mashup.training import fleet
-from messy_mashup.training.fleet_table import Job
+from messy_mashup.training.fleet_table import Member
 from messy_mashup.training.stop import Stop
 
 RECIPE = '{"train": {"epochs": 2}}'
@@ -83,7 +84,7 @@ root = Path(sys.argv[1])
 fleet.SCRIPT = root / "stand_in.py"
 
 def main():
-    jobs = [Job(f"run/{n}", (str(root / "run" / n), str(root), "trains"), root / "run" / n, RECIPE) for n in "abc"]
+    jobs = [Member(f"run/{n}", (str(root / "run" / n), str(root), "trains"), root / "run" / n, RECIPE) for n in "abc"]
     with Stop.after(None) as stop:
         fleet.train_fleet(jobs, ["cpu", "cpu"], stop)
 
@@ -99,15 +100,15 @@ class Yard:
     stop: Stop
     thread: ThreadPoolExecutor
 
-    def jobs(self, names: str, **how: str) -> list[Job]:
+    def jobs(self, names: str, **how: str) -> list[Member]:
         """A job a letter, each training until it is let go."""
         folders = [(name, self.root / "run" / name) for name in names]
         return [
-            Job(f"run/{name}", (str(folder), str(self.root), how.get(name, "trains")), folder, RECIPE)
+            Member(f"run/{name}", (str(folder), str(self.root), how.get(name, "trains")), folder, RECIPE)
             for name, folder in folders
         ]
 
-    def start(self, jobs: list[Job], devices: tuple[str, ...] = ("cpu", "cpu")) -> Future:
+    def start(self, jobs: list[Member], devices: tuple[str, ...] = ("cpu", "cpu")) -> Future:
         """A fleet beside the test."""
         return self.thread.submit(train_fleet, jobs, devices, self.stop)
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
-from messy_mashup.training.run_folder import claimed
+from messy_mashup.training.claimed_folder import claimed
 from messy_mashup.training.run_folder import State, load_state, save_state
 
 disk = Path(sys.argv[1])

@@ -27,6 +27,7 @@ LEVELS = {
     "training": 6,
     "competition": 7,
     "release": 7,
+    "cluster": 7,
     "recipes": 8,
     "notebooks": 9,
     "web": 9,

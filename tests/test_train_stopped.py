@@ -14,7 +14,8 @@ from kill_harness import KillHarness, tree_digests
 from messy_mashup.data import bank_build
 from messy_mashup.errors import STOPPED_STATUS
 from messy_mashup.paths import REPOSITORY
-from messy_mashup.training.run_folder import claimed, load_weights
+from messy_mashup.training.claimed_folder import claimed
+from messy_mashup.training.run_folder import load_weights
 
 FOLDER = Path("messy_mashup_resnet34_demo/fold0")
 

@@ -35,7 +35,7 @@ def claimed(lock: Path, doing: str) -> Iterator[None]:
         lock_file(file.fileno(), doing, lambda: lock.read_text(errors="replace").strip())
         file.truncate(0)
         with write_faults_told(lock):
-            file.write(_holder().encode())
+            file.write(holder().encode())
         try:
             yield
         finally:
@@ -53,7 +53,7 @@ def lock_file(descriptor: int, doing: str, named: Callable[[], str] = str) -> No
             raise
 
 
-def _holder() -> str:
+def holder() -> str:
     """Who this is, for whoever comes second."""
     command = shlex.join([Path(sys.executable).name, *sys.argv])
     return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC ({command})"

@@ -9,15 +9,14 @@ import pandas as pd
 from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
+from messy_mashup.training.child_process import LOG
+from messy_mashup.training.claimed_folder import CLAIM, LEASE, claimed
 from messy_mashup.training.run_folder import (
-    CLAIM,
-    LOG,
     METRICS,
     OOF,
     STATE,
     TEST,
     WEIGHTS,
-    claimed,
     is_complete,
     read_card,
     recipe_trained,
@@ -126,7 +125,7 @@ def _digest(path: Path) -> bytes | None:
 def _files(member: Path) -> list[Path]:
     """A member's files, without what belonged to the process that wrote them."""
     files = (path for path in member.rglob("*") if path.is_file())
-    return [path for path in files if path.name not in (CLAIM, LOG) and path.suffix != ".partial"]
+    return [path for path in files if path.name not in (CLAIM, LEASE, LOG) and path.suffix != ".partial"]
 
 
 def _copied_when(path: Path) -> tuple[int, Path]:

@@ -7,16 +7,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
-from messy_mashup.training.run_folder import METRICS
+from messy_mashup.errors import UserError
+from messy_mashup.training.run_folder import METRICS, TEST, is_complete, recipe_trained, refuse_another
 
 DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped", "failed"
+LOST, BUSY = "lost", "busy"  # its process is gone, or its folder is another's: it waits again
 PROGRESS_EVERY_S = 30
 SCORE = "val_macro_f1"
 
 
+class Job(Protocol):
+    """Something a fleet has to do, by a script of its own process; equal jobs are one."""
+
+    name: str
+    arguments: tuple[str, ...]  # of the script, without --devices
+    folder: Path  # of its log, and of no other job
+
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    def how_far(self) -> int:
+        """Steps that are done, such as epochs."""
+        ...
+
+    def told(self, running: bool) -> tuple[str, str]:
+        """How far it is, and how well it does, in a few words each."""
+        ...
+
+
 @dataclass(frozen=True)
-class Job:
+class Member:
     """One member to train."""
 
     name: str  # run/fold, such as messy_mashup_cnn_seed3/fold2
@@ -24,17 +47,36 @@ class Job:
     folder: Path
     recipe: str  # as JSON
 
-    @property
-    def epochs(self) -> int:
-        """All that it is trained for."""
-        return json.loads(self.recipe)["train"]["epochs"]
+    def is_finished(self) -> bool:
+        """Whether it needs no training; UserError where what is there is of another recipe."""
+        try:
+            recipe = recipe_trained(self.folder)
+            finished = recipe is not None and is_complete(self.folder) and (self.folder / TEST).exists()
+        except UserError:
+            return False  # damaged: its own process says so, and the others are trained
+        if recipe is not None:
+            refuse_another(self.folder, {"recipe": recipe}, {"recipe": json.loads(self.recipe)})
+        return finished
+
+    def how_far(self) -> int:
+        """Epochs that are done."""
+        return len(_scores(self.folder))
+
+    def told(self, running: bool) -> tuple[str, str]:
+        """Its epochs, and the validation score of the last and the best of them."""
+        scores, epochs = _scores(self.folder), json.loads(self.recipe)["train"]["epochs"]
+        known = [score for score in scores if score is not None]
+        score = f"macro-F1 {known[-1]:.3f}, best {max(known):.3f}" if known else ""
+        if running:
+            return f"epoch {min(len(scores) + 1, epochs)} of {epochs}", score
+        return f"{len(scores)} of {epochs} epochs", score
 
 
 class Table:
     """The state of every job, told when it changes; between, the epochs of those that run, now and then."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs = list(jobs)
+    def __init__(self, jobs: Sequence[Job], kind: str = "members") -> None:
+        self.jobs, self.kind = list(jobs), kind
         if len({job.folder for job in jobs}) < len(jobs):
             raise ValueError("two jobs have one folder")
         self._state = dict.fromkeys(self.jobs, WAITING)
@@ -54,6 +96,12 @@ class Table:
         """A job has saved what it has and can go on."""
         self._state[job], self._note[job] = STOPPED, ""
 
+    def waits_again(self, job: Job, why: str) -> None:
+        """A job is to be taken once more."""
+        if (self._state[job], self._note[job]) != (WAITING, why):
+            print(f"{job.name} waits again: {why}", flush=True)
+        self._state[job], self._note[job] = WAITING, why
+
     def failed(self, job: Job, why: str) -> None:
         """A job has ended with an error."""
         self._state[job], self._note[job] = FAILED, why
@@ -69,7 +117,7 @@ class Table:
 
     def count_done(self) -> str:
         """How many of how many are done."""
-        return f"{self._count(DONE)} of {len(self.jobs)} members are done"
+        return f"{self.count(DONE)} of {len(self.jobs)} {self.kind} are done"
 
     def print_whole(self) -> None:
         """A line for every job."""
@@ -88,31 +136,29 @@ class Table:
         self._printed, self._printed_rows, self._printed_s = self._summary(), self._rows(), now
 
     def _summary(self) -> str:
-        counts = [(state, self._count(state)) for state in (RUNNING, WAITING, STOPPED, FAILED)]
+        counts = [(state, self.count(state)) for state in (RUNNING, WAITING, STOPPED, FAILED)]
         return ", ".join([self.count_done(), *(f"{count} {state}" for state, count in counts if count)])
 
-    def _count(self, state: str) -> int:
+    def count(self, state: str) -> int:
+        """How many are in that state."""
         return sum(other == state for other in self._state.values())
 
     def _rows(self) -> list[int]:
-        return [len(_scores(job)) for job in self.jobs if self._state[job] == RUNNING]
+        return [job.how_far() for job in self.jobs if self._state[job] == RUNNING]
 
     def _line(self, job: Job) -> str:
         state, note = self._state[job], self._note[job]
         width = max(len(other.name) for other in self.jobs)
-        scores = _scores(job)
-        epochs = f"{len(scores)} of {job.epochs} epochs"
+        far, score = job.told(state == RUNNING)
         if state == RUNNING:
-            state, epochs = f"running on {note}", f"epoch {min(len(scores) + 1, job.epochs)} of {job.epochs}"
-        known = [score for score in scores if score is not None]
-        score = f"macro-F1 {known[-1]:.3f}, best {max(known):.3f}" if known else ""
-        said = [f"{job.name:<{width}}", f"{state:<17}", f"{epochs:<15}", note if state == FAILED else score]
+            state = f"running on {note}"
+        said = [f"{job.name:<{width}}", f"{state:<17}", f"{far:<15}", note if state in (FAILED, WAITING) else score]
         return "  " + "  ".join(said).rstrip()
 
 
-def _scores(job: Job) -> list[float | None]:
+def _scores(folder: Path) -> list[float | None]:
     """The validation score of each epoch that is done; None where nothing is held out."""
-    path = job.folder / METRICS
+    path = folder / METRICS
     if not path.exists():
         return []
     with path.open(newline="") as file:

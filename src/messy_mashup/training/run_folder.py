@@ -19,7 +19,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from messy_mashup import claim
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
@@ -28,8 +27,6 @@ RECIPE, STATE, WEIGHTS = "recipe.json", "state.safetensors", "weights.safetensor
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
 TESTED = "tested.npz"  # predictions of a split's test part, whose labels are known
 TENSORBOARD = "tensorboard"  # a folder of event files
-CLAIM = ".claim"  # says which process trains here
-LOG = "train.log"  # what that process prints, where it is one of a fleet
 CARD = "card"  # and its digest: the only key of a file's metadata: with several, their order in the file would vary
 
 
@@ -66,13 +63,6 @@ def fold_numbers(text: str | None, count: int) -> list[int]:
     if unknown:
         raise UserError(f"--folds {text}: {unknown[0]!r} is none of the recipe's folds 0 to {count - 1}, nor all")
     return [ALL if word == "all" else int(word) for word in words]
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Hold a member's folder; UserError names the process that holds it already."""
-    with claim.claimed(folder / CLAIM, f"{folder} is being trained"):
-        yield
 
 
 def save_weights(path: Path, tensors: Tensors, card: dict[str, Any]) -> None:

@@ -9,15 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from tqdm import tqdm
 
 from messy_mashup import paths
 from messy_mashup.errors import Stopped, UserError
 from messy_mashup.files import write_faults_told
-from messy_mashup.training.fleet import TOLD_TO_END
+from messy_mashup.training.child_process import TOLD_TO_END
 from messy_mashup.training.stop import Stop
-from messy_mashup.training.study_results import TABLE
+from messy_mashup.training.study_worker import finished_trials
 
 SCRIPT = paths.REPOSITORY / "src" / "tune.py"
 POLL_S = 0.2
@@ -75,13 +74,8 @@ def _started(arguments: Sequence[str], device: str, devices: int, log: Path, sto
 
 def _wait(workers: Sequence[Worker], folder: Path, trials: int, stop: Stop) -> None:
     """Until all have ended or there is a reason to stop; a bar shows the trials that are finished."""
-    with tqdm(total=trials, initial=_finished(folder), desc=folder.name, unit=" trials") as bar:
+    with tqdm(total=trials, initial=finished_trials(folder), desc=folder.name, unit=" trials") as bar:
         while any(worker.process.poll() is None for worker in workers) and stop.reason() is None:
             time.sleep(POLL_S)
-            if (finished := _finished(folder)) > bar.n:
+            if (finished := finished_trials(folder)) > bar.n:
                 bar.update(finished - bar.n)
-
-
-def _finished(folder: Path) -> int:
-    table = folder / TABLE
-    return int(pd.read_csv(table)["state"].isin(["complete", "pruned"]).sum()) if table.exists() else 0

@@ -24,9 +24,10 @@ from messy_mashup.mashup.validation import Plan
 from messy_mashup.recipe import Recipe
 from messy_mashup.recipe_text import override, written
 from messy_mashup.training import study, study_results
+from messy_mashup.training.claimed_folder import claimed, is_claimed
 from messy_mashup.training.fit import fit
 from messy_mashup.training.memory import OutOfMemory
-from messy_mashup.training.run_folder import METRICS, STATE, WEIGHTS, claimed, drop_state, fold_name, read_card
+from messy_mashup.training.run_folder import METRICS, STATE, WEIGHTS, drop_state, fold_name, read_card
 from messy_mashup.training.search_space import Space, described, settings
 from messy_mashup.training.stop import Stop
 from messy_mashup.training.study import COMPLETE, FAIL, PRUNED, RUNNING, Pruned, Reports, Rules, Study
@@ -235,17 +236,8 @@ class Tuning:
 
     def _is_held(self, trial: "FrozenTrial") -> bool:
         folder = trial.user_attrs.get(study.FOLDER)
-        return folder is not None and _is_claimed(self.search.folder / folder)
+        return folder is not None and is_claimed(self.search.folder / folder)
 
     def _wait_for(self, folder: Path) -> None:
-        while _is_claimed(folder) and self.stop.reason() is None:
+        while is_claimed(folder) and self.stop.reason() is None:
             time.sleep(POLL_S)
-
-
-def _is_claimed(folder: Path) -> bool:
-    """Whether a process holds a member's folder."""
-    try:
-        with claimed(folder):
-            return False
-    except Held:
-        return True

@@ -13,7 +13,24 @@ from messy_mashup.training.run_folder import RECIPE, WEIGHTS
 
 REQUIREMENTS = "requirements.txt"
 # What predicts and draws; Gradio comes with the Space, in the version that its README names
-NEEDED = ["torch", "torchvision", "timm", "transformers", "safetensors", "numpy", "pandas", "scikit-learn", "librosa", "soundfile", "soxr", "pydantic", "matplotlib", "tqdm", "peft", "pillow"]
+NEEDED = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "librosa",
+    "soundfile",
+    "soxr",
+    "pydantic",
+    "matplotlib",
+    "tqdm",
+    "peft",
+    "pillow",
+)
 MARK = "app_file: src/app.py"
 README = """---
 title: Messy Mashup

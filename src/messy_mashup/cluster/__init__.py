@@ -1,0 +1,1 @@
+"""A fleet on a cluster: nothing outside this room imports Ray."""
