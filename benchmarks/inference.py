@@ -10,10 +10,10 @@ GPU: --files 3020, and all ways use it.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 import pandas as pd
+import psutil
 import soundfile
 import torch
-from measures import matrix_rate
+from measures import MIB, matrix_rate
 from tqdm import tqdm
 
 from messy_mashup import models, paths, recipes
@@ -146,18 +147,20 @@ def _timed(way: str, folder: Path, files: list[Path], clip_s: float) -> dict[str
     else:
         command = [Path(__file__).resolve(), "--way", way, "--out", folder, "--clip-s", clip_s]
     print(f"{WAYS[way]}: {len(files)} files", flush=True)
-    begun_s = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
+    begun_s, peak = time.perf_counter(), 0
+    process = psutil.Popen([sys.executable, *map(str, command)], stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            peak = max(peak, process.memory_info().rss)
+        time.sleep(0.1)
     seconds = time.perf_counter() - begun_s
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode or len(pd.read_csv(out)) != len(files):
         raise RuntimeError(f"{WAYS[way]} ended with status {process.returncode} or without a row for every file")
     return {
         "files_per_s": len(files) / seconds,
         "seconds": seconds,
         "files": len(files),
-        "peak_mib": used.ru_maxrss / 1024,
+        "peak_mib": peak / MIB,
     }
 
 

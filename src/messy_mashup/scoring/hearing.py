@@ -38,7 +38,7 @@ def opinions_of_files(
     name and bytes, is taken from there, and what it has not is noted.
     """
     listeners = [replace(one, model=one.model.eval()) for one in listeners]
-    on_cpu = listeners[0].device.type == "cpu"
+    on_cpu = _is_processor(listeners[0].device)
     judge = _Judge([_for_one_core(one) for one in listeners] if on_cpu else listeners, journal)
     threads = torch.get_num_threads()
     if on_cpu:
@@ -140,6 +140,10 @@ def _announced(files: Iterable[Path]) -> Iterator[Path]:
 def _grouped(read: Iterator[_Read], judged: Callable[[Sequence[_Read]], list]) -> Iterator[tuple[Path, _Judged]]:
     while group := list(islice(read, FILES_AT_ONCE)):
         yield from judged(group)
+
+
+def _is_processor(device: torch.device) -> bool:
+    return device.type == "cpu"
 
 
 def _for_one_core(listener: Listener) -> Listener:
