@@ -98,7 +98,7 @@ def main() -> None:
     folders = [path.parent for path in sorted(run.glob(f"*/{WEIGHTS}")) if read_card(path)["fold"] != ALL]
     if not folders:
         raise UserError(f"{run} holds no trained fold: train one with train.py, or name another run")
-    recipe, bank, plan = _material(options, folders[0])
+    recipe, bank, plan = material(options, folders[0])
     results, labels = {way: Result([]) for way in WAYS}, []
     for folder in folders:
         labels.append(_score_fold(folder, recipe, bank, plan, results))
@@ -109,7 +109,7 @@ def main() -> None:
     print(json.dumps({"run": run.name, "clips": sum(map(len, labels)), **figures}))
 
 
-def _material(options: argparse.Namespace, folder: Path) -> tuple[Recipe, Bank, Plan]:
+def material(options: argparse.Namespace, folder: Path) -> tuple[Recipe, Bank, Plan]:
     recipe, card = from_json(folder / RECIPE), read_card(folder / WEIGHTS)
     source = options.data or source_of(card["bank"], options.runs / paths.BANKS)
     if not source:

@@ -93,6 +93,14 @@ def test_a_file_gives_the_same_bits_whatever_is_heard_beside_it(files):
     np.testing.assert_allclose(together, by_hand, rtol=1e-4, atol=1e-5)
 
 
+def test_each_listener_hears_through_its_own_front_end(files):
+    fine = replace(SPEC, hop=160)
+    hearers = [listener(1), replace(listener(2), spec=fine), listener(3)]
+    for file, opinions in opinions_of_files(hearers, files[:3]):
+        expected = [hearer.logits([file_log_mel(file, hearer.spec)])[0] for hearer in hearers]
+        np.testing.assert_allclose([opinion.logits for opinion in opinions], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_on_a_gpu_windows_of_several_files_go_together_and_tell_the_same(files, monkeypatch):
     """The way of a GPU, tried on the CPU: it is chosen by the device's kind."""
     hearer, sizes = listener(), []

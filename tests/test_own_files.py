@@ -1,4 +1,4 @@
-"""Files of one's own, by infer.py and export.py as a user types them: killed and gone on with, two at once, exported."""
+"""Files of one's own by infer.py and export.py, as a user types them: killed, gone on with, two at once, exported."""
 
 import json
 import os

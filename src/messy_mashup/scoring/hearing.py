@@ -46,7 +46,7 @@ def opinions_of_files(
     else:
         results = _grouped(in_order(judge.read, _announced(files), threads), judge.judged)
     for file, result in results:
-        if journal and not isinstance(result.opinions, UserError):
+        if journal is not None and not isinstance(result.opinions, UserError):
             journal.note(result.key, [[one.logits.tolist(), one.votes.tolist(), one.chunks] for one in result.opinions])
         yield file, result.opinions
 
@@ -110,7 +110,7 @@ class _Judge:
     def judged(self, files: Sequence[_Read]) -> list[tuple[Path, _Judged]]:
         """The opinions on files that were read; windows of all go through a model together."""
         heard = [one for one in files if one.log_mels is not None]
-        by_listener = [one.opinions(read.log_mels[one.spec] for read in heard) for one in self.listeners]
+        by_listener = [one.opinions([read.log_mels[one.spec] for read in heard]) for one in self.listeners]
         opinions = iter(zip(*by_listener, strict=True))
         return [
             (one.file, _Judged(one.key, _finite(one.file, next(opinions)) if one.log_mels else one.known))
