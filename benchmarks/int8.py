@@ -1,15 +1,17 @@
 """What 8 bits cost in score and gain in speed: a run's held-out mashups by its members in float32 and in 8 bits.
 
-    python benchmarks/int8.py RUN [--data input/mini_mashup] [--runs runs] [--bank DIR]
+    python benchmarks/int8.py RUN [--data input/mini_mashup] [--runs runs] [--per-song 40] [--bank DIR]
 
-Each fold's validation mashups are played from the bank and scored by the member that never heard their songs. The
-difference is that of macro F1, in points, with the 95 % interval of draws of clips with replacement.
+Mashups of each fold's held-out songs, --per-song for each, so many that a tenth of a point shows, are played from the
+bank and scored by the member that never heard these songs. The difference is that of macro F1, in points, with the 95 %
+interval of draws of clips with replacement.
 """
 
 import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
@@ -23,6 +25,7 @@ from messy_mashup import paths
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError, run_script
 from messy_mashup.mashup.frames import MashupPlayer
+from messy_mashup.mashup.validation import open_plan
 from messy_mashup.scoring.int8 import int8_listener
 from messy_mashup.scoring.metrics import macro_f1, paired_difference
 from messy_mashup.training.run_folder import WEIGHTS, read_card
@@ -38,7 +41,8 @@ def main() -> None:
     folders = [path.parent for path in sorted(run.glob(f"*/{WEIGHTS}")) if read_card(path)["fold"] != ALL]
     if not folders:
         raise UserError(f"{run} holds no trained fold: train one with train.py, or name another run")
-    recipe, bank, plan = material(options, folders[0])
+    recipe, bank, _ = material(options, folders[0])
+    plan = open_plan(bank, replace(recipe.folds, validation_per_song=options.per_song), options.runs / "folds")
     labels, whole, small, seconds = [], [], [], np.zeros(2)
     for folder in folders:
         member = load_member(folder, torch.device("cpu"))
@@ -68,6 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("run", help="a folder below --runs whose folds are trained transformers")
     parser.add_argument("--data", type=Path, help="folder of the data set")
     parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")
+    parser.add_argument("--per-song", type=int, default=40, help="mashups for each held-out song (default: 40)")
     parser.add_argument("--bank", type=Path, help="folder of the bank")
     return parser.parse_args()
 
