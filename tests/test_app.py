@@ -20,6 +20,8 @@ from tiny import RECIPE, settings, write_tiny_corpus
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+pytest.importorskip("gradio")
+pytest.importorskip("playwright")
 ROOT = Path(__file__).resolve().parents[1]
 ANSWER_MS = 60_000
 

@@ -26,7 +26,7 @@ from example_trees import noise_wave, write_messy_mashup, write_wave
 from fault_stages import NAME, Stages, stages_fixture  # noqa: F401
 from kill_harness import SOURCES, tree_digests
 from messy_mashup.data import bank_build
-from messy_mashup.training.run_folder import claimed
+from messy_mashup.training.claimed_folder import claimed
 
 YEAR_S = 365 * 24 * 3600
 # Takes the place of the C library's clocks of the time of day.

@@ -21,6 +21,8 @@ from messy_mashup.scoring.ensemble import Blend, equal_blend
 from messy_mashup.scoring.stacking import Stack
 from messy_mashup.training.trained import listener_of
 
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
 CLASSES = ("blues", "jazz", "rock")
 SPECS = (AST_FBANK, MAEST_MEL, speech_log_mel(), librosa_log_mel(64, 320, 1024))
 

@@ -80,6 +80,7 @@ def test_a_second_command_on_the_same_table_is_told_to_wait(house, songs, tmp_pa
 
 
 def test_a_blend_and_a_run_are_exported_and_agree(house, songs, tmp_path, capfd):
+    pytest.importorskip("onnxruntime")
     place = ("--runs", house.runs)
     assert run("export", "tiny", *place) == 0
     told = json.loads(capfd.readouterr().out.splitlines()[-1])

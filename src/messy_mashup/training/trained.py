@@ -94,6 +94,7 @@ def score_test(folder: Path, test: TestClips, device: torch.device, stop: Stop |
     if path.exists():
         scored = predictions.load(path)
         if scored.origin == origin:
+            (folder / SCORED_SO_FAR).unlink(missing_ok=True)  # of a command that was killed between the two
             return scored
     listener = load_member(folder, device)
     with Journal.of(folder / SCORED_SO_FAR, [origin], f"the test mashups are being scored in {folder}") as journal:
