@@ -24,7 +24,7 @@ import pandas as pd
 import psutil
 import soundfile
 import torch
-from measures import MIB, matrix_rate
+from measures import MIB, counted_flops, matrix_rate
 from tqdm import tqdm
 
 from messy_mashup import models, paths, recipes
@@ -125,13 +125,9 @@ def _rate() -> float:
 
 def _flops(listener) -> float:
     """Of a window's forward pass."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    log_mel = torch.randn(1, listener.frames, listener.spec.mels)
-    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        listener.model.eval()(log_mel)
-    return float(counter.get_total_flops())
+    log_mel, model = torch.randn(1, listener.frames, listener.spec.mels), listener.model.eval()
+    with torch.inference_mode():
+        return counted_flops(lambda: model(log_mel))
 
 
 def _timed(way: str, folder: Path, files: list[Path], clip_s: float) -> dict[str, float]:

@@ -19,11 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import numpy as np
 import torch
 from tqdm import tqdm
-from whole_clips import material
+from whole_clips import material, trained_folds
 
 from messy_mashup import paths
-from messy_mashup.data.folds import ALL
-from messy_mashup.errors import UserError, run_script
+from messy_mashup.errors import run_script
 from messy_mashup.mashup.frames import MashupPlayer
 from messy_mashup.mashup.validation import open_plan
 from messy_mashup.scoring.int8 import int8_listener
@@ -38,9 +37,7 @@ def main() -> None:
     """Score twice, compare, print."""
     options = _options()
     run = options.runs / options.run
-    folders = [path.parent for path in sorted(run.glob(f"*/{WEIGHTS}")) if read_card(path)["fold"] != ALL]
-    if not folders:
-        raise UserError(f"{run} holds no trained fold: train one with train.py, or name another run")
+    folders = trained_folds(run)
     recipe, bank, _ = material(options, folders[0])
     plan = open_plan(bank, replace(recipe.folds, validation_per_song=options.per_song), options.runs / "folds")
     labels, whole, small, seconds = [], [], [], np.zeros(2)

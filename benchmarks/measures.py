@@ -130,15 +130,20 @@ def matrix_rate(device: str, dtype: torch.dtype) -> float:
 
 def flops_per_clip(recipe: Recipe, classes: int) -> float:
     """FLOPs of the forward and the backward pass of one clip in training, patchout included, optimizer left out."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
     from messy_mashup import models
 
     spec = models.frame_spec(recipe.backbone)
     model = models.build(recipe.backbone, classes).train()
     log_mel = torch.randn(1, spec.frames_in(recipe.backbone.heard_s), spec.mels)
+    return counted_flops(lambda: model(log_mel).sum().backward())
+
+
+def counted_flops(work: Callable[[], Any]) -> float:
+    """FLOPs of what `work` computes."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
     # As plain products: fused attention is counted in some versions of torch only, and repeats work going backward.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model(log_mel).sum().backward()
+        work()
     return float(counter.get_total_flops())

@@ -95,9 +95,7 @@ def main() -> None:
     """Score, compare, print."""
     options = _options()
     run = options.runs / options.run
-    folders = [path.parent for path in sorted(run.glob(f"*/{WEIGHTS}")) if read_card(path)["fold"] != ALL]
-    if not folders:
-        raise UserError(f"{run} holds no trained fold: train one with train.py, or name another run")
+    folders = trained_folds(run)
     recipe, bank, plan = material(options, folders[0])
     results, labels = {way: Result([]) for way in WAYS}, []
     for folder in folders:
@@ -109,7 +107,16 @@ def main() -> None:
     print(json.dumps({"run": run.name, "clips": sum(map(len, labels)), **figures}))
 
 
+def trained_folds(run: Path) -> list[Path]:
+    """The folders of a run's folds; UserError where it has none."""
+    folders = [path.parent for path in sorted(run.glob(f"*/{WEIGHTS}")) if read_card(path)["fold"] != ALL]
+    if not folders:
+        raise UserError(f"{run} holds no trained fold: train one with train.py, or name another run")
+    return folders
+
+
 def material(options: argparse.Namespace, folder: Path) -> tuple[Recipe, Bank, Plan]:
+    """What the member in `folder` was trained on and validated with: its recipe, bank and plan."""
     recipe, card = from_json(folder / RECIPE), read_card(folder / WEIGHTS)
     source = options.data or source_of(card["bank"], options.runs / paths.BANKS)
     if not source:

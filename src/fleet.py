@@ -64,10 +64,8 @@ def _search(options: argparse.Namespace, share: "Share", stop: "Stop") -> None:
     study = options.runs.absolute() / paths.STUDIES / (options.name or options.study)
     check_locks(options.runs)
     space = ["--space", str(options.space.absolute())] if options.space else []
-    space = ["--space", str(options.space.absolute())] if options.space else []
     words = (
         options.study,
-        *space,
         *space,
         "--study",
         study.name,

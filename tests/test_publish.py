@@ -1,6 +1,5 @@
 """Releases by the command a user types, and what a fresh process without this project makes of them."""
 
-import importlib.util
 import json
 import os
 import re
@@ -171,9 +170,6 @@ def test_a_blend_of_both_kinds_is_averaged_by_its_card(studio, tmp_path):
     assert told_alone(out, blocks(out)[-1], studio.song, tmp_path / "alone") == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("messy_mashup.release.onnx_file") is None, reason="release/onnx_file.py is not there yet"
-)
 @pytest.mark.parametrize("name", ["hidden", "mixed"])
 def test_the_real_export_tells_what_infer_tells(studio, tmp_path, name):
     assert studio.publish(name, "--out", tmp_path / "out", *(["--members"] if name == "hidden" else [])) == 0

@@ -43,7 +43,7 @@ def claimed(lock: Path, doing: str) -> Iterator[None]:
 
 
 def lock_file(descriptor: int, doing: str, named: Callable[[], str] = str) -> None:
-    """Lock an open file until it is closed; while another process has it, UserError as in `claimed`."""
+    """Lock an open file until it is closed; while another process has it, Held as in `claimed`."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from messy_mashup import paths
-from messy_mashup.training.child_process import TOLD_TO_END, Child
+from messy_mashup.training.child_process import LOG, TOLD_TO_END, Child
 from messy_mashup.training.claimed_folder import holder
 from messy_mashup.training.stop import Stop
 
@@ -77,7 +77,7 @@ def run(errand: Errand) -> Iterator[tuple[str, str]]:
     if held := _waited_for(folder):
         yield HELD, held
         return
-    child = Child.started(Path(errand.script), errand.arguments, folder, _environment(errand.threads))
+    child = Child.started(Path(errand.script), errand.arguments, folder / LOG, _environment(errand.threads))
     try:
         while child.process.poll() is None:
             time.sleep(POLL_S)

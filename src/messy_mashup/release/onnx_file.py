@@ -4,6 +4,7 @@ All that infer.py does to a file after decoding is in it: peak 1, log-mel, overl
 members, and their combination. export.py holds it against PyTorch on real clips before it is kept.
 """
 
+import copy
 import json
 import math
 import warnings
@@ -146,7 +147,7 @@ class _Member(nn.Module):
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()
-        self.model = listener.model
+        self.model = copy.deepcopy(listener.model)  # the listener stays as it is, so that it can be compared with
         merge(self.model)
         self.frames, self.unheard = listener.frames, listener.unheard
         self.padding, self.pooled = padding_value(listener.spec), listener.scoring.pooled

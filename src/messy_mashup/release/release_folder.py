@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ import torch
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_faults_told
 from messy_mashup.recipe_text import to_json
-from messy_mashup.release import usage
+from messy_mashup.release import onnx_file, usage
 from messy_mashup.release.hub_upload import RELEASE_FILE
 from messy_mashup.release.model_card import CONFUSION, Card, card_text, public_recipe
 from messy_mashup.release.released_members import Member, Released
@@ -39,22 +38,11 @@ class Written:
     loads: bool  # whether transformers loads its root
 
 
-def onnx_writer() -> WriteONNX:
-    """What writes a member as ONNX."""
-    if find_spec("messy_mashup.release.onnx_file") is None:
-        raise UserError("this version cannot write ONNX, which members other than an AST with a plain head need")
-    from messy_mashup.release.onnx_file import write_onnx
-
-    return write_onnx
-
-
-def write_release(out: Path, released: Released, card: Card, write_onnx: WriteONNX | None = None) -> Written:
+def write_release(out: Path, released: Released, card: Card, write_onnx: WriteONNX = onnx_file.write_onnx) -> Written:
     """Write the release to `out`; an older release there is replaced whole, anything else is refused.
 
-    write_onnx: for members that transformers does not load; `onnx_writer()` if it is not given.
+    write_onnx: for members that transformers does not load.
     """
-    if not released.root.is_plain_ast or any(not member.is_plain_ast for member in released.others):
-        write_onnx = write_onnx or onnx_writer()
     with _replaced(out) as folder:
         listeners = {}
         for member in released.members:
@@ -110,7 +98,7 @@ def _replaced(out: Path) -> Iterator[Path]:
             shutil.rmtree(before, ignore_errors=True)
 
 
-def _write_member(folder: Path, released: Released, member: Member, write_onnx: WriteONNX | None) -> Listener:
+def _write_member(folder: Path, released: Released, member: Member, write_onnx: WriteONNX) -> Listener:
     folder.mkdir(parents=True, exist_ok=True)
     listener = load_member(member.folder, torch.device("cpu"))
     if member.is_plain_ast:

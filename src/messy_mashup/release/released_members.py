@@ -8,17 +8,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.recipe import Recipe
 from messy_mashup.scoring import blending
-from messy_mashup.scoring.ensemble import Blend, equal_blend, held_out_clips, load_blend
+from messy_mashup.scoring.ensemble import Blend, held_out_clips, load_blend
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training.evaluated import Evaluated, evaluated
 from messy_mashup.training.label_probe import is_multi_label
-from messy_mashup.training.members import check_weights, held_out_by_run, members_of
-from messy_mashup.training.run_folder import WEIGHTS, read_card, weights_digest
-
-ALL_SONGS = "all"  # the folder of the member of all songs
+from messy_mashup.training.members import check_weights, held_out_by_run, run_blend
+from messy_mashup.training.run_folder import WEIGHTS, fold_name, read_card
 
 
 @dataclass(frozen=True)
@@ -105,13 +104,9 @@ def released(runs: Path, named: str, member: str | None = None, every_member: bo
     """
     _refuse_multi_label(runs / Path(named).name)
     subject = evaluated(runs, named)
-    if subject.kind == "run":
-        folders = members_of(runs / subject.name)
-        names = [folder.relative_to(runs).as_posix() for folder in folders]
-        blend = equal_blend(subject.name, names, [weights_digest(folder) for folder in folders])
-    else:
-        blend = load_blend(runs, subject.name)
-        folders = [runs / name for name in blend.members]
+    blend = run_blend(runs, subject.name) if subject.kind == "run" else load_blend(runs, subject.name)
+    folders = [runs / name for name in blend.members]
+    if subject.kind == "blend":
         check_weights(folders, blend.weights)
     members = [Member.of(folder) for folder in folders]
     root = _root(subject, members, member)
@@ -135,7 +130,7 @@ def _root(subject: Evaluated, members: Sequence[Member], named: str | None) -> M
     if named:
         return _named(subject, members, named)
     loadable = [member for member in members if member.is_plain_ast] or list(members)
-    of_all_songs = [member for member in loadable if member.folder.name == ALL_SONGS]
+    of_all_songs = [member for member in loadable if member.folder.name == fold_name(ALL)]
     if of_all_songs:
         return of_all_songs[0]
     if len(loadable) == 1:

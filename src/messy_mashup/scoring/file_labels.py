@@ -44,10 +44,9 @@ def labelled(
 
 
 @contextmanager
-def journal_for(out: Path | None, listeners: Sequence[Listener], *settings: str) -> Iterator[Journal | None]:
-    """The journal that lies beside a table while it is made, so that the same command goes on; None without a table.
-
-    It is of these listeners, and of what `settings` say besides.
+def journal_for(out: Path | None, listeners: Sequence[Listener]) -> Iterator[Journal | None]:
+    """The journal of these listeners that lies beside a table while it is made, so that the same command goes on; None
+    without a table.
     """
     if out is None:
         yield None
@@ -56,7 +55,7 @@ def journal_for(out: Path | None, listeners: Sequence[Listener], *settings: str)
         raise UserError(f"--out {out} is a folder: name a file")
     origin = [origin_of(listener) for listener in listeners]
     path = out.with_name(f".{out.name}.journal")
-    with Journal.of(path, [*origin, *settings], f"{out} is being written") as journal:
+    with Journal.of(path, origin, f"{out} is being written") as journal:
         if len(journal):
             print(f"{out}: goes on, {len(journal)} files were heard before")
         yield journal

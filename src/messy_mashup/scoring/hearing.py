@@ -29,26 +29,36 @@ CACHED_NUMBERS = 1 << 17
 Opinions = list[Opinion]  # what each listener makes of a file
 
 
+def _name_and_bytes(file: Path) -> str:
+    try:
+        return f"{file} {file_digest(file).hex()}"
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
+
+
 def opinions_of_files(
-    listeners: Sequence[Listener], files: Iterable[Path], journal: Journal | None = None
+    listeners: Sequence[Listener],
+    files: Iterable[Path],
+    journal: Journal | None = None,
+    key: Callable[[Path], str] = _name_and_bytes,
 ) -> Iterator[tuple[Path, Opinions | UserError]]:
     """What the listeners make of every file, in order, or the sentence that says what is wrong with it.
 
     All listeners are on one device. A file is decoded once for each front-end. What the journal has of a file, by its
-    name and bytes, is taken from there, and what it has not is noted.
+    key, is taken from there, and what it has not is noted. Where the journal's origin tells the bytes of all files, the
+    name is key enough.
     """
-    listeners = [replace(one, model=one.model.eval()) for one in listeners]
     on_cpu = _is_processor(listeners[0].device)
-    judge = _Judge([_for_one_core(one) for one in listeners] if on_cpu else listeners, journal)
+    judge = _Judge([_for_one_core(one) for one in listeners] if on_cpu else listeners, journal, key)
     threads = torch.get_num_threads()
     if on_cpu:
         results = in_order(lambda file: judge.judged([judge.read(file)])[0], _announced(files), threads)
     else:
         results = _grouped(in_order(judge.read, _announced(files), threads), judge.judged)
-    for file, result in results:
-        if journal is not None and not isinstance(result.opinions, UserError):
-            journal.note(result.key, [[one.logits.tolist(), one.votes.tolist(), one.chunks] for one in result.opinions])
-        yield file, result.opinions
+    for heard in results:
+        if journal is not None and not isinstance(heard.known, UserError):
+            journal.note(heard.key, [[one.logits.tolist(), one.votes.tolist(), one.chunks] for one in heard.known])
+        yield heard.file, heard.known
 
 
 def origin_of(listener: Listener) -> str:
@@ -73,8 +83,8 @@ def _bytes(value: torch.Tensor | torch.dtype) -> bytes:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A file before the models: its log-mel for each front-end, or what is known of it without."""
+class _Heard:
+    """A file: what is known of it, or else its log-mel for each front-end."""
 
     file: Path
     key: str  # in the journal
@@ -83,38 +93,33 @@ class _Read:
 
 
 @dataclass(frozen=True)
-class _Judged:
-    key: str
-    opinions: Opinions | UserError
-
-
-@dataclass(frozen=True)
 class _Judge:
     listeners: Sequence[Listener]
     journal: Journal | None
+    key: Callable[[Path], str]
 
-    def read(self, file: Path) -> _Read:
+    def read(self, file: Path) -> _Heard:
         """In any thread."""
         key = ""
         try:
             if self.journal is not None:
-                key = f"{file} {_digest(file)}"
+                key = self.key(file)
                 if noted := self.journal.get(key):
                     opinions = [Opinion(np.array(logits), np.array(votes), chunks) for logits, votes, chunks in noted]
-                    return _Read(file, key, known=opinions)
+                    return _Heard(file, key, known=opinions)
             specs = {listener.spec for listener in self.listeners}
-            return _Read(file, key, log_mels={spec: file_log_mel(file, spec) for spec in specs})
+            return _Heard(file, key, log_mels={spec: file_log_mel(file, spec) for spec in specs})
         except UserError as error:
-            return _Read(file, key, known=error)
+            return _Heard(file, key, known=error)
 
-    def judged(self, files: Sequence[_Read]) -> list[tuple[Path, _Judged]]:
-        """The opinions on files that were read; windows of all go through a model together."""
-        heard = [one for one in files if one.log_mels is not None]
-        by_listener = [one.opinions([read.log_mels[one.spec] for read in heard]) for one in self.listeners]
+    def judged(self, files: Sequence[_Heard]) -> list[_Heard]:
+        """The files with what is known of them and without log-mels; windows of all go through a model together."""
+        unknown = [file for file in files if file.log_mels is not None]
+        by_listener = [one.opinions([file.log_mels[one.spec] for file in unknown]) for one in self.listeners]
         opinions = iter(zip(*by_listener, strict=True))
         return [
-            (one.file, _Judged(one.key, _finite(one.file, next(opinions)) if one.log_mels else one.known))
-            for one in files
+            replace(file, known=_finite(file.file, next(opinions)), log_mels=None) if file.log_mels else file
+            for file in files
         ]
 
 
@@ -124,20 +129,13 @@ def _finite(file: Path, opinions: Sequence[Opinion]) -> Opinions | UserError:
     return UserError(f"{file}: the model gave no finite logits; train its members again")
 
 
-def _digest(file: Path) -> str:
-    try:
-        return file_digest(file).hex()
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
-
-
 def _announced(files: Iterable[Path]) -> Iterator[Path]:
     for file in files:
         read_ahead(file)
         yield file
 
 
-def _grouped(read: Iterator[_Read], judged: Callable[[Sequence[_Read]], list]) -> Iterator[tuple[Path, _Judged]]:
+def _grouped(read: Iterator[_Heard], judged: Callable[[Sequence[_Heard]], list[_Heard]]) -> Iterator[_Heard]:
     while group := list(islice(read, FILES_AT_ONCE)):
         yield from judged(group)
 

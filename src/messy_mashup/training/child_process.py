@@ -26,14 +26,13 @@ class Child:
     log_begins: int  # bytes that earlier commands left in it
 
     @classmethod
-    def started(cls, script: Path, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> "Child":
-        """Start a script whose log goes to `folder`, with these variables beside this process's own.
+    def started(cls, script: Path, words: Sequence[str], log: Path, environment: Mapping[str, str]) -> "Child":
+        """Start a script that goes on with the file `log`, with these variables beside this process's own.
 
         In this process's group, so that Ctrl-C in a terminal reaches both.
         """
-        log = folder / LOG
         with write_faults_told(log):
-            folder.mkdir(parents=True, exist_ok=True)
+            log.parent.mkdir(parents=True, exist_ok=True)
             file = log.open("ab")
         with file:
             begins = file.tell()

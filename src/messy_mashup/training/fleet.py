@@ -9,7 +9,7 @@ import torch
 
 from messy_mashup import paths
 from messy_mashup.errors import UserError
-from messy_mashup.training.child_process import TOLD_TO_END, Child
+from messy_mashup.training.child_process import LOG, TOLD_TO_END, Child
 from messy_mashup.training.fleet_run import News, run_fleet
 from messy_mashup.training.fleet_table import DONE, FAILED, STOPPED, Job, Table
 from messy_mashup.training.stop import Stop
@@ -65,7 +65,7 @@ class _Devices:
         device = self.devices[free]
         words = [*job.arguments, "--devices", device.partition(":")[0]]
         environment = self.stop.environment() | _device_environment(device, self.devices.count("cpu"))
-        self.running[free] = (job, Child.started(SCRIPT, words, job.folder, environment))
+        self.running[free] = (job, Child.started(SCRIPT, words, job.folder / LOG, environment))
         return device
 
     def news(self) -> list[News]:

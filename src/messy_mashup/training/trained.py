@@ -108,7 +108,7 @@ def score_test(folder: Path, test: TestClips, device: torch.device, stop: Stop |
 def _scored(listener: Listener, files: Iterable[Path], journal: Journal, stop: Stop | None) -> np.ndarray:
     """Logits (clips, classes) float32 of files."""
     rows = []
-    for _, opinions in opinions_of_files([listener], files, journal):
+    for _, opinions in opinions_of_files([listener], files, journal, str):  # the origin tells their bytes
         if isinstance(opinions, UserError):
             raise opinions
         rows.append(opinions[0].logits)
