@@ -68,6 +68,7 @@ def test_a_member_is_found_wherever_kaggle_mounts_it_and_copied(inputs, runs, mo
     (source / ".claim").write_text("process 1")
     (source / LOG).write_text("what that session printed")
     (source / ".weights.safetensors.1.partial").write_text("half")
+    (source / ".tmpjhPRMN").write_text("safetensors' own half")
     for path in source.iterdir():
         path.chmod(0o555 if path.is_dir() else 0o444)
     assert adopt(runs / NAME, runs) == source

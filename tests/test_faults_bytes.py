@@ -14,6 +14,10 @@ a study's journal     the file and the line                                     
 import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,10 +32,24 @@ from messy_mashup.data.bank import Bank
 from messy_mashup.errors import UserError
 from messy_mashup.scoring import predictions
 from messy_mashup.training import study
-from messy_mashup.training.run_folder import State, load_state, load_weights, save_state, save_weights
+from messy_mashup.training.run_folder import (
+    WEIGHTS,
+    State,
+    clear_leftovers,
+    load_state,
+    load_weights,
+    save_state,
+    save_weights,
+)
 
 CARD = {"recipe": {"train": {"lr": 1e-4, "epochs": 3}}, "classes": ["blues"], "fold": 0}
 TENSORS = {"a": torch.arange(6.0).view(2, 3).T, "b": torch.tensor(3), "c": torch.ones(3, dtype=torch.bfloat16)}
+
+WRITING = """import sys, torch
+from safetensors.torch import save_file
+while True:
+    save_file({"a": torch.zeros(1 << 24)}, sys.argv[1])
+"""
 
 
 def flip(path: Path, place: int, bit: int = 0) -> None:
@@ -45,6 +63,23 @@ def cut(path: Path, share: float) -> None:
     """The file ends early."""
     content = path.read_bytes()
     path.write_bytes(content[: round(share * len(content))])
+
+
+def test_what_a_kill_left_half_written_is_cleared_and_nothing_else(tmp_path):
+    writing = subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path / ".weights.safetensors.7.partial")])
+    while not any(tmp_path.glob(".tmp*")):  # looked at while it stands still
+        writing.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+        assert writing.poll() is None
+        writing.send_signal(signal.SIGSTOP)
+    writing.kill()
+    writing.wait()
+    assert any(tmp_path.glob(".tmp*"))
+    kept = {WEIGHTS, ".claim", ".tmp", "notes.tmp"}
+    for name in (*kept, ".weights.safetensors.7.partial"):
+        (tmp_path / name).write_text("")
+    clear_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_no_flipped_bit_of_weights_is_missed(tmp_path):

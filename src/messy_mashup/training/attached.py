@@ -18,6 +18,7 @@ from messy_mashup.training.run_folder import (
     TEST,
     WEIGHTS,
     is_complete,
+    is_leftover,
     read_card,
     recipe_trained,
 )
@@ -125,7 +126,7 @@ def _digest(path: Path) -> bytes | None:
 def _files(member: Path) -> list[Path]:
     """A member's files, without what belonged to the process that wrote them."""
     files = (path for path in member.rglob("*") if path.is_file())
-    return [path for path in files if path.name not in (CLAIM, LEASE, LOG) and path.suffix != ".partial"]
+    return [path for path in files if path.name not in (CLAIM, LEASE, LOG) and not is_leftover(path)]
 
 
 def _copied_when(path: Path) -> tuple[int, Path]:

@@ -8,6 +8,7 @@ bytes, because safetensors itself would not notice a byte that has changed since
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ TESTED = "tested.npz"  # predictions of a split's test part, whose labels are kn
 TENSORBOARD = "tensorboard"  # a folder of event files
 CARD = "card"  # and its digest: the only key of a file's metadata: with several, their order in the file would vary
 
+LEFTOVER = re.compile(r".*\.partial|\.tmp\w{6}")  # of write_whole; of safetensors, which writes beside that again
 
 Tensors = dict[str, torch.Tensor]
 ROOMS = ("model", "moments", "averaged")  # of a state's tensors; their names begin so in the file
@@ -140,8 +142,14 @@ def save_state(folder: Path, state: State) -> None:
 
 def clear_leftovers(folder: Path) -> None:
     """Remove the half-written files of a run that was killed."""
-    for leftover in folder.glob(".*.partial"):
-        leftover.unlink()
+    for path in folder.iterdir():
+        if is_leftover(path):
+            path.unlink()
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file is one that a kill left half written."""
+    return LEFTOVER.fullmatch(path.name) is not None
 
 
 def load_state(folder: Path, card: dict[str, Any]) -> State | None:
