@@ -1,0 +1,139 @@
+"""Feed a reader with changed files for some minutes, and keep what it does wrong.
+
+    python benchmarks/fuzz.py --target NAME [--minutes 5] [--seed 0] [--finds DIR] [--guided]
+
+--guided: atheris (`pip install atheris`) chooses the changes by the lines that they reach. The files that go wrong are
+kept in DIR (default: runs/finds/NAME), each once for each fault; a reader that dies leaves its file there too. Ends with
+a line of JSON: inputs tried, those refused, inputs/s, finds. The targets are in tests/fuzz_*.py.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+LAST, TALLY = "last.json", "tally.json"
+ALIVE_S = 60  # a process is replaced after that: what it leaks, and what kills it, ends with it
+
+
+def main() -> None:
+    """Fuzz in processes, one after the other, until the minutes are over."""
+    options = _options()
+    if options.until:
+        _turn(options)
+        return
+    options.finds.mkdir(parents=True, exist_ok=True)
+    until, tried, refused, deaths = time.time() + 60 * options.minutes, 0, 0, 0
+    begin_s, seed = time.monotonic(), options.seed
+    with tempfile.TemporaryDirectory() as work:
+        while time.time() < until:
+            words = ["--target", options.target, "--seed", seed, "--finds", options.finds, "--work", work]
+            words += ["--until", min(until, time.time() + ALIVE_S), *(["--guided"] if options.guided else [])]
+            code = subprocess.run([sys.executable, __file__, *map(str, words)], check=False).returncode
+            tally = json.loads((Path(work) / TALLY).read_text())
+            tried, refused, seed = tried + tally["tried"], refused + tally["refused"], seed + 1
+            if code:
+                deaths += 1
+                _keep(options.finds, Path(work, tally["file"]).read_bytes(), f"the process ended with {code}")
+    finds = len(list(options.finds.glob("*.txt")))
+    seconds = time.monotonic() - begin_s
+    told = {"target": options.target, "tried": tried, "refused": refused, "inputs_per_s": round(tried / seconds, 1)}
+    print(json.dumps({"benchmark": "fuzz", **told, "guided": options.guided, "deaths": deaths, "finds": finds}))
+
+
+def targets() -> dict:
+    """All targets by the names of the modules tests/fuzz_*.py and their own: each has a dictionary TARGETS."""
+    modules = sorted(path.stem for path in (ROOT / "tests").glob("fuzz_*.py"))
+    return {name: target for module in modules for name, target in importlib.import_module(module).TARGETS.items()}
+
+
+class _Tally:
+    """What was tried, as a file that outlives the process."""
+
+    def __init__(self, path: Path, file: str) -> None:
+        self.path, self.file, self.tried, self.refused = path, file, 0, 0
+
+    def save(self) -> None:
+        """Write the counts."""
+        self.path.write_text(json.dumps({"tried": self.tried, "refused": self.refused, "file": self.file}))
+
+
+def _turn(options: argparse.Namespace) -> None:
+    """One process's share."""
+    from fuzzing import Find, changes, feed
+
+    if options.guided:
+        import atheris
+
+        with atheris.instrument_imports(include=["messy_mashup"]):
+            target = targets()[options.target]
+    else:
+        target = targets()[options.target]
+    work = Path(options.work)
+    tally = _Tally(work / TALLY, target.name)
+
+    def one(content: bytes) -> None:
+        tally.tried += 1
+        if tally.tried % 100 == 1:
+            tally.save()
+        try:
+            tally.refused += feed(target, work, content) is not None
+        except Find as find:
+            _keep(options.finds, content, str(find))
+        if time.time() > options.until:
+            tally.save()
+            sys.stdout.flush()
+            if options.guided:
+                import os
+
+                os._exit(0)  # libFuzzer has no other end
+
+    seeds_folder = Path(tempfile.mkdtemp(dir=work))
+    seeds = target.seeds(seeds_folder)
+    if options.guided:
+        corpus = options.finds / "corpus"
+        corpus.mkdir(exist_ok=True)
+        for seed in seeds:
+            (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+        largest = max(map(len, seeds)) + 4096
+        atheris.Setup([sys.argv[0], f"-seed={options.seed + 1}", f"-max_len={largest}", "-verbosity=0", str(corpus)], one)
+        atheris.Fuzz()
+    for content in changes(seeds, options.seed):
+        one(content)
+        if time.time() > options.until:
+            return
+
+
+def _keep(folder: Path, content: bytes, sentence: str) -> None:
+    """A find, unless one like it is there: numbers apart, its sentence is the same."""
+    kind = hashlib.sha256(re.sub(r"\d+", "#", sentence).encode()).hexdigest()[:12]
+    if not (folder / f"{kind}.txt").exists():
+        (folder / f"{kind}.bin").write_bytes(content)
+        (folder / f"{kind}.txt").write_text(sentence + "\n")
+        print(f"{folder.name}: {sentence[:200]} ({kind}.bin)", file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--target", required=True, choices=sorted(targets()) if "--until" not in sys.argv else None)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--finds", type=Path)
+    parser.add_argument("--guided", action="store_true", help="let atheris choose the changes")
+    parser.add_argument("--until", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.finds = options.finds or ROOT / "runs" / "finds" / options.target
+    return options
+
+
+if __name__ == "__main__":
+    main()
