@@ -1,7 +1,8 @@
 """Kaggle's own client: signed in, silent, and with every failure told in a sentence.
 
 What the client prints is kept from the terminal: its texts of connection errors hold signed upload addresses, and with
-VERBOSE set it prints the credentials. For the same reason an error's text is told only where the server wrote it.
+VERBOSE set it prints the credentials. For the same reason an error's text is told only where the server wrote it, and
+there without credentials, which a server or what stands before it may repeat.
 """
 
 import os
@@ -16,6 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from messy_mashup.credentials import scrubbed
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def told(doing: str) -> Iterator[None]:
         yield
     except requests.HTTPError as error:
         kind = Refused if 400 <= _status(error.response) < 500 else UserError
-        raise kind(f"{doing} failed: {_refusal(error.response)}") from None
+        raise kind(scrubbed(f"{doing} failed: {_refusal(error.response)}")) from None
     except requests.exceptions.JSONDecodeError:
         reason = "the answer was not Kaggle's (a login page of the network?): try again later"
     except (requests.Timeout, TimeoutError):
@@ -127,7 +129,7 @@ def told(doing: str) -> Iterator[None]:
     else:
         return
     # Not "from error": a traceback would show addresses that hold tokens.
-    raise UserError(f"{doing} failed: {reason}") from None
+    raise UserError(scrubbed(f"{doing} failed: {reason}")) from None
 
 
 def _signed_in() -> "KaggleApi":
