@@ -7,7 +7,7 @@ the real Kaggle fail. Routes are filled in by kaggle_competition.py and others.
 import json
 import os
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,8 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(text) if text else {}
         loopback.requests.append((method, body))
         if loopback.repeats:
-            said = f"no: {self.headers.get('Authorization')} {KEY} {TOKEN} https://me:{KEY}@example.org/a.git"
-            return self._answer(loopback.repeats, {"code": loopback.repeats, "message": said})
+            return self._answer(loopback.repeats, {"code": loopback.repeats, "message": self._repeated(text)})
         if self.headers.get("Authorization") not in loopback.accepted:
             return self._answer(401, {"code": 401, "message": "Unauthenticated"})
         route = loopback.routes.get(method)
@@ -52,6 +51,13 @@ class Handler(BaseHTTPRequestHandler):
             return self._break()
         status, reply = answer if isinstance(answer, tuple) else (200, answer)
         return self._answer(status, reply, reply.get("location") if status == 302 else None)
+
+    def _repeated(self, text):
+        """What the caller sent, its credentials as they came and, where they are encoded, as they were."""
+        kind, _, sent = (self.headers.get("Authorization") or "none ").partition(" ")
+        plain = b64decode(sent).decode() if kind == "Basic" else ""
+        filling = "x" * (295 - len(sent) - len(plain))  # so that a sentence that is cut would be cut within the last
+        return f"{sent} {plain} {filling} {sent} {text.decode()}"
 
     def do_PUT(self):
         token, loopback = urlsplit(self.path).path.rsplit("/", 1)[-1], self.server.loopback

@@ -115,7 +115,7 @@ def told(doing: str) -> Iterator[None]:
         yield
     except requests.HTTPError as error:
         kind = Refused if 400 <= _status(error.response) < 500 else UserError
-        raise kind(scrubbed(f"{doing} failed: {_refusal(error.response)}")) from None
+        raise kind(f"{doing} failed: {_refusal(error.response)}") from None
     except requests.exceptions.JSONDecodeError:
         reason = "the answer was not Kaggle's (a login page of the network?): try again later"
     except (requests.Timeout, TimeoutError):
@@ -230,7 +230,9 @@ def _body(response: "Response | None") -> dict[str, object]:
 def _refusal(response: "Response | None") -> str:
     """Why the server refused, in its own words where it sent any, and what to do."""
     status, message = _status(response), _body(response).get("message")
-    said = f' ("{" ".join(message.split())[:SERVER_LETTERS]}")' if isinstance(message, str) and message else ""
+    # Scrubbed before it is cut, which could leave a half of a credential
+    told = " ".join(scrubbed(message).split())[:SERVER_LETTERS] if isinstance(message, str) else ""
+    said = f' ("{told}")' if told else ""
     advice = {
         400: "see what it says",
         401: f"the credentials are refused ({WHERE}); {TOKEN}",
