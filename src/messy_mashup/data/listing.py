@@ -27,7 +27,15 @@ def listed_file(folder: Path, bases: Sequence[Path], text: str) -> Path | None:
     None where it is missing, or elsewhere: a list reads nothing outside its data.
     """
     paths = (Path(os.path.normpath(base / text.strip().replace("\\", "/"))) for base in bases)
-    return next((path for path in paths if path.is_relative_to(folder) and path.is_file()), None)
+    return next((path for path in paths if path.is_relative_to(folder) and is_file(path)), None)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file, also of a name that no file could have."""
+    try:
+        return path.is_file()
+    except OSError:  # longer than names are
+        return False
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:

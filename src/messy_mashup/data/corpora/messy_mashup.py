@@ -21,6 +21,7 @@ import pandas as pd
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of, named_at_once
 from messy_mashup.data.listing import files_in, read_table, subfolders
 from messy_mashup.errors import UserError
+from messy_mashup.files import path_below
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 STEM_FILES = {
@@ -61,7 +62,8 @@ def test_clips(root: Path) -> pd.DataFrame:
     repeated = sorted(table["id"][table["id"].duplicated()])
     if repeated:
         raise UserError(f"{root / 'test.csv'}: ids that occur more than once: {', '.join(repeated[:20])}")
-    missing = [f"{root / name}: listed in test.csv and missing" for name in table["filename"] if not _file(root, name)]
+    files = [path_below(root, name, root / "test.csv") for name in table["filename"]]
+    missing = [f"{file}: listed in test.csv and missing" for file in files if not file.is_file()]
     if missing:
         raise UserError(f"{named_at_once(missing)}\nunpack all mashups, or give another folder with --data")
     return table.rename(columns={"filename": "path"})[["id", "path"]]
