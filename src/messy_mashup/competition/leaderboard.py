@@ -13,9 +13,9 @@ from sklearn.metrics import f1_score
 from messy_mashup.competition import ledger as ledger_file
 from messy_mashup.competition.ledger import cell
 from messy_mashup.competition.submission import COLUMNS
-from messy_mashup.competition.text_table import read_text_table
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, path_below
+from messy_mashup.text_table import read_text_table
 
 SOLUTION, MASHUPS = "solution.csv", "mashups.csv"
 USAGES = {"Public": "public", "Private": "private"}
