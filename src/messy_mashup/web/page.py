@@ -1,6 +1,6 @@
 """The page as Gradio lays it out and serves it, with a folder of its own for what is uploaded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -69,7 +69,9 @@ class Page:
         )
 
 
-def _leaving(uploads: Uploads):
+def _leaving(uploads: Uploads) -> Callable[[gr.Request], None]:
+    """What happens when a visitor closes the page: the file that it shows goes."""
+
     def left(request: gr.Request) -> None:
         uploads.shown(None, request.session_hash or "")
 
