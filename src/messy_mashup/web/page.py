@@ -21,6 +21,7 @@ STYLE = """
 #told, #made_told, #searched { min-height: 1.5em; font-size: 1.1rem; }
 #searched { font-size: 1rem; }
 .drawn { margin: 0; padding: 0.5rem; background: white; color: #1f2937; }
+#denied:not(:has([role=alert]:not([hidden]))) { display: none; }
 #searched .pending { opacity: 1 !important; }
 @media (max-width: 640px) {
   .voice .form > * { flex: 1 1 45% !important; }
