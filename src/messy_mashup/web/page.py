@@ -18,8 +18,7 @@ from messy_mashup.web.uploads import KEPT_S, UploadLayer, Uploads, own_folder
 TITLE = "Messy Mashup: what genre is it?"
 STYLE = """
 .gradio-container { max-width: 60rem !important; margin: auto; }
-#told, #made_told, #searched { min-height: 1.5em; font-size: 1.1rem; }
-#searched { font-size: 1rem; }
+#told, #made_told { min-height: 1.5em; font-size: 1.1rem; }
 .drawn { margin: 0; padding: 0.5rem; background: white; color: #1f2937; }
 #denied:not(:has([role=alert]:not([hidden]))) { display: none; }
 #searched .pending { opacity: 1 !important; }
