@@ -113,8 +113,8 @@ def test_a_recording_is_heard(page, served):
 
 
 def test_a_recording_that_is_denied_is_said(browser, served):
-    with visit(browser, served.address, permissions=[]) as page:
-        page.locator("#audio .source-selection button").nth(1).click()
+    with visit(browser, served.address, fails="Permission denied", permissions=[]) as page:
+        record(page)
         page.wait_for_selector("#denied >> text=/Allow this page the microphone/", timeout=ANSWER_MS)
 
 

@@ -115,7 +115,7 @@ class ListenTab:
 
     def searching(self) -> str:
         """What is shown until the search has an answer."""
-        return f"Known stems are looked for in {SEARCHED}. It takes about half a minute, and you may leave."
+        return f"Known stems are looked for in {SEARCHED}. It takes about a minute, and you may leave."
 
     def search_refused(self, sentence: str) -> Changes:
         """In place of stems."""

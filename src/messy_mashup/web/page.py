@@ -1,6 +1,6 @@
 """The page as Gradio lays it out and serves it, with a folder of its own for what is uploaded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ from messy_mashup.web.uploads import KEPT_S, UploadLayer, Uploads, own_folder
 TITLE = "Messy Mashup: what genre is it?"
 STYLE = """
 .gradio-container { max-width: 60rem !important; margin: auto; }
-#told, #made_told, #searched { min-height: 1.5em; font-size: 1.1rem; }
-#searched { font-size: 1rem; }
+#told, #made_told { min-height: 1.5em; font-size: 1.1rem; }
 .drawn { margin: 0; padding: 0.5rem; background: white; color: #1f2937; }
+#denied:not(:has([role=alert]:not([hidden]))) { display: none; }
 #searched .pending { opacity: 1 !important; }
 @media (max-width: 640px) {
   .voice .form > * { flex: 1 1 45% !important; }
@@ -69,7 +69,9 @@ class Page:
         )
 
 
-def _leaving(uploads: Uploads):
+def _leaving(uploads: Uploads) -> Callable[[gr.Request], None]:
+    """What happens when a visitor closes the page: the file that it shows goes."""
+
     def left(request: gr.Request) -> None:
         uploads.shown(None, request.session_hash or "")
 
