@@ -28,6 +28,7 @@ NOTES_BYTES = 64
 NOTES = re.compile(rb"Xing|Info|VBRI")
 NOTED_LENGTH = re.compile(rb"(?s).{13,38}?(?:Xing|Info)\0{3}[\x01\x03\x05\x07\x09\x0b\x0d\x0f](?!\0{4})")
 FRAUNHOFER_LENGTH = re.compile(rb"(?s).{36}VBRI.{10}(.{4})")
+MOST_TAGS = 16  # one after the other
 TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 CHUNK_BYTES, ENDLESS_BYTES = 1 << 14, 1 << 40
 GUESSED_SAMPLES = 2 * 1152  # by which a length may be off that is guessed, or counted in frames
@@ -69,13 +70,25 @@ def tells_length(descriptor: int, first: int) -> bool:
 
 def first_frame(descriptor: int, frames: int) -> int | None:
     """Where the first one lies of so many end to end: behind the tags, and at most JUNK_BYTES of anything else."""
-    begin = _behind_tags(descriptor)
+    begin = behind_tags(descriptor)
     return _first_row(descriptor, begin, begin + JUNK_BYTES, frames)
 
 
 def goes_on(descriptor: int, begin: int) -> bool:
     """Whether more sound follows from there on: more frames than encoders leave behind its end."""
     return _first_row(descriptor, begin, os.fstat(descriptor).st_size, LONG_ROW) is not None
+
+
+def behind_tags(descriptor: int) -> int:
+    """Where the ID3v2 tags end that the file begins with; they hold pictures, in which anything may be found."""
+    at = 0
+    for _ in range(MOST_TAGS):
+        head = os.pread(descriptor, 10, at)
+        if not head.startswith(b"ID3") or len(head) < 10:
+            break
+        length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+        at += 10 + length + (10 if head[5] & 0x10 else 0)  # with a footer
+    return at
 
 
 class Part:
@@ -112,15 +125,6 @@ def refuse_cut(frames: int, there: int, tolerance: int, path: Path) -> None:
         raise UserError(
             f"{path}: is cut short: {frames - there} of its {frames} samples are missing: get the file again"
         )
-
-
-def _behind_tags(descriptor: int) -> int:
-    """Where the ID3v2 tags end that the file begins with; they hold pictures, in which anything may be found."""
-    at = 0
-    while (head := os.pread(descriptor, 10, at)).startswith(b"ID3") and len(head) == 10:
-        length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        at += 10 + length + (10 if head[5] & 0x10 else 0)  # with a footer
-    return at
 
 
 def _first_row(descriptor: int, begin: int, stop: int, frames: int) -> int | None:

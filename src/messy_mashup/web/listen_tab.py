@@ -12,6 +12,20 @@ from messy_mashup.web.sentences import Changes, guarded, plain, without_folder, 
 from messy_mashup.web.uploads import KEPT_S, Uploads
 
 HEARING, SEARCHING = "hearing", "searching"  # what goes on at the same time: one of each
+DENIED = (
+    '<p class="wrong" role="alert" hidden>The browser gives no microphone. Allow this page the microphone in the '
+    "browser's settings for it, or drop a file instead.</p>"
+)
+# Shows that sentence whenever the browser refuses a recording, of which Gradio says little
+DENIED_JS = """() => {
+  const media = navigator.mediaDevices;
+  if (!media) return;
+  const ask = media.getUserMedia.bind(media);
+  const told = refused => { document.querySelector("#denied [role=alert]").hidden = !refused; };
+  media.getUserMedia = wanted => ask(wanted).then(
+    stream => { told(false); return stream; },
+    error => { told(true); throw error; });
+}"""
 SEARCHED = f"the first {SEARCHED_S:g} s"
 
 
@@ -23,6 +37,7 @@ class ListenTab:
         self.audio = gr.Audio(
             sources=["upload", "microphone"], type="filepath", label="A song or a mashup", elem_id="audio"
         )
+        gr.HTML(DENIED, elem_id="denied")
         self.audio.async_move_resource_to_block_cache = uploads.in_its_place
         self.search = gr.Checkbox(
             False,

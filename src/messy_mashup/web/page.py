@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from messy_mashup.web.found_stems import Matcher
 from messy_mashup.web.hearing import Ears
 from messy_mashup.web.limits import Limits
-from messy_mashup.web.listen_tab import ListenTab
+from messy_mashup.web.listen_tab import DENIED_JS, ListenTab
 from messy_mashup.web.mashup_by_hand import Desk
 from messy_mashup.web.mashup_tab import MashupTab
 from messy_mashup.web.uploads import KEPT_S, UploadLayer, Uploads, own_folder
@@ -20,10 +20,12 @@ STYLE = """
 .gradio-container { max-width: 60rem !important; margin: auto; }
 #told, #made_told, #searched { min-height: 1.5em; font-size: 1.1rem; }
 #searched { font-size: 1rem; }
+.drawn { margin: 0; padding: 0.5rem; background: white; color: #1f2937; }
 #searched .pending { opacity: 1 !important; }
 @media (max-width: 640px) {
-  .voice > .voice_on { flex: 1 1 100% !important; }
-  .voice > * { flex: 1 1 45% !important; }
+  .voice .form > * { flex: 1 1 45% !important; }
+  .voice .form > .voice_on { flex: 1 1 100% !important; }
+  .voice .icon-wrap { display: none; }
 }
 .wrong { color: #b00020; }
 .dark .wrong { color: #ff8a80; }
@@ -89,6 +91,7 @@ def served(page: Page, host: str, port: int) -> Iterator[tuple[gr.Blocks, str]]:
             ssr_mode=False,
             theme=gr.themes.Soft(font=FONTS, font_mono=["monospace"]),
             css=STYLE,
+            js=DENIED_JS,
             footer_links=[],
             prevent_thread_lock=True,
             app_kwargs={"middleware": [Middleware(UploadLayer, uploads=uploads)]},

@@ -74,6 +74,6 @@ def _shown(figure: Drawing, title: str, alt: str) -> str:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI)
     source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
-    style = "width: 100%; max-width: 48rem; height: auto; background: white"
+    style = "display: block; width: 100%; max-width: 48rem; height: auto; margin: auto"
     image = f'<img src="{source}" alt="{html.escape(alt)}" style="{style}">'
-    return f"<figure style='margin: 0'><figcaption>{html.escape(title)}</figcaption>{image}</figure>"
+    return f"<figure class='drawn'><figcaption>{html.escape(title)}</figcaption>{image}</figure>"
