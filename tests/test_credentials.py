@@ -10,6 +10,7 @@ import pytest
 from urllib3.util.retry import Retry
 
 import tiny
+from hub_loopback import hub
 from kaggle_competition import NAME, Competition, house_fixture, said_fixture  # noqa: F401
 from kaggle_kernels import Kernel, log_of
 from kaggle_loopback import KEY, TOKEN, USER, leaks
@@ -260,3 +261,30 @@ def test_a_traceback_hides_them(tmp_path):
     assert done.returncode == 1
     assert done.stderr.endswith(f"RuntimeError: no: {HIDDEN} {HIDDEN}\n")
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_hub_that_repeats_the_token(tmp_path, home, status):
+    """What the hub says of a refused release, and of weights that it does not give."""
+    write(home / ".cache" / "huggingface" / "token", TOKEN)
+    code = f"""from pathlib import Path
+from messy_mashup.errors import run_script
+from messy_mashup.models.hub import from_hub
+from messy_mashup.release.hub_upload import upload
+for ask in (lambda: upload(Path({str(tmp_path)!r}), "me/genres", False), lambda: from_hub("me/genres", ["a"])):
+    try:
+        run_script(ask)
+    except SystemExit as ended:
+        print(ended.code)
+"""
+    (tmp_path / "release.json").write_text("{}")
+    with hub("me/genres") as server:
+        server.status, server.said = status, f"no right for {TOKEN}, Bearer {TOKEN}"
+        kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+        environment = kept | {"HF_ENDPOINT": server.address, "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(SOURCES)}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+        assert f"Bearer {TOKEN}" in server.tokens
+    assert done.stdout.split() == ["2", "2"], done.stderr
+    assert "the hub refused me/genres" in done.stderr
+    assert leaks(done.stdout + done.stderr, tmp_path) == []

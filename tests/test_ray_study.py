@@ -21,8 +21,8 @@ from test_ray_fleet import (  # noqa: F401
 )
 
 pytest.importorskip("optuna", reason="optuna is not installed")
-TRIALS, EPOCHS = 4, 4
-LONGER = ["--set", f"train.epochs={EPOCHS}", "--set", "train.mashups_per_epoch=128"]
+TRIALS, EPOCHS = 3, 4
+LONGER = ["--set", f"train.epochs={EPOCHS}", "--set", "train.mashups_per_epoch=64"]
 STUDY = Path("studies") / tiny.RECIPE
 
 
@@ -79,8 +79,7 @@ def test_a_worker_is_killed_and_the_study_ends_with_the_same_best(yard, cluster,
     assert re.search(r"worker\d waits again: WorkerCrashedError", told)
     assert alone.wait(PATIENCE_S) == 0
     assert finished(runs) == finished(plain)
-    for name in ("best.json",):
-        assert (runs / STUDY / name).read_bytes() == (plain / STUDY / name).read_bytes()
+    assert (runs / STUDY / "best.json").read_bytes() == (plain / STUDY / "best.json").read_bytes()
     # The trial went on from where it was, and every one was trained once
     rows = trials(runs)
     assert rows.loc[rows["folder"] == folder, "state"].tolist() == ["interrupted", "complete"]
@@ -89,9 +88,3 @@ def test_a_worker_is_killed_and_the_study_ends_with_the_same_best(yard, cluster,
     assert all(epochs(place.parent) == [1, 2, 3, 4] for place in runs.glob(f"{STUDY}/trials/*/*/metrics.csv"))
     logs = "".join(path.read_text() for path in runs.glob(f"{STUDY}/worker*/train.log"))
     assert len(re.findall(r"trial \d+: val_macro_f1", logs)) == TRIALS
-    # The same command again trains nothing
-    journal = (runs / STUDY / "journal.log").read_bytes()
-    again = started("fleet.py", words)
-    told = again.communicate(timeout=PATIENCE_S)[0]
-    assert again.returncode == 0, told
-    assert (runs / STUDY / "journal.log").read_bytes() == journal

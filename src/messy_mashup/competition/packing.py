@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from messy_mashup.competition.code_version import PACKED_FILE, REDIRECTIONS, WATCHED, CodeVersion, code_version
+from messy_mashup.competition.code_version import GIT_S, PACKED_FILE, REDIRECTIONS, WATCHED, CodeVersion, code_version
 from messy_mashup.competition.outgoing import check_files
 from messy_mashup.errors import UserError
 
@@ -109,6 +109,7 @@ def _git(repository: Path, *arguments: str) -> str | None:
         return None
     command = ["git", "--no-optional-locks", "-C", str(repository), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment, timeout=GIT_S)
+    except (FileNotFoundError, subprocess.SubprocessError):
         return None
+    return done.stdout
