@@ -119,6 +119,11 @@ def vorbis_seeds(folder: Path) -> list[bytes]:
     return [encoded(1, "OGG", "VORBIS", 0.6, 44_100, 2), encoded(2, "OGG", "VORBIS", 0.8, 16_000, 1)]
 
 
+def vorbis_pages() -> bytes:
+    """Of so many seconds that pages of sound follow each other."""
+    return encoded(3, "OGG", "VORBIS", 1.5, 44_100, 2)
+
+
 def opus_seeds(folder: Path) -> list[bytes]:
     """At the rates that Opus knows."""
     return [encoded(1, "OGG", "OPUS", 0.6, 48_000, 2), encoded(2, "OGG", "OPUS", 1, 16_000, 1)]
