@@ -119,6 +119,11 @@ def vorbis_seeds(folder: Path) -> list[bytes]:
     return [encoded(1, "OGG", "VORBIS", 0.6, 44_100, 2), encoded(2, "OGG", "VORBIS", 0.8, 16_000, 1)]
 
 
+def vorbis_pages() -> bytes:
+    """Of so many seconds that pages of sound follow each other."""
+    return encoded(3, "OGG", "VORBIS", 1.5, 44_100, 2)
+
+
 def opus_seeds(folder: Path) -> list[bytes]:
     """At the rates that Opus knows."""
     return [encoded(1, "OGG", "OPUS", 0.6, 48_000, 2), encoded(2, "OGG", "OPUS", 1, 16_000, 1)]
@@ -158,11 +163,14 @@ def _plain(path: Path) -> tuple[np.ndarray, int] | None:
 
 
 def _same_as_wave(path: Path, header: AudioHeader) -> None:
-    """Held against the standard library, where that reads a file, which tells its length."""
+    """Held against the standard library, where that reads a file, which tells its length; how long it says that the
+    whole RIFF is may be a bit wrong, and is put right.
+    """
+    content = path.read_bytes()
     try:
-        with wave.open(str(path)) as file:
+        with wave.open(io.BytesIO(content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])) as file:
             told, rate_hz, channels = file.getnframes(), file.getframerate(), file.getnchannels()
-            width, content = file.getsampwidth(), file.readframes(min(told, path.stat().st_size))
+            width, content = file.getsampwidth(), file.readframes(min(told, len(content)))
     except (wave.Error, EOFError, RuntimeError):
         return
     found = len(content) // (channels * width)

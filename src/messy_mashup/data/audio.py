@@ -30,12 +30,14 @@ MAX_HOURS = 6.0
 MPEG_UNREAD_SHARE = 0.1
 LARGEST = 1e30  # times full scale: of larger ones, that floats can hold, resampling makes infinity
 LOUDEST = 16  # times full scale: no music, but what damaged frames of an MP3 decode to
-# What libsndfile calls a file that does not exist, and an internal error
-# (as of FLAC's frames), a position that is not there
+# What libsndfile calls a file that does not exist, an internal error, a place that is not there, and what FLAC's frames
+# come to
+DATA = "its data are damaged: get the file again"
 DAMAGED = {
     7: "it begins like an MP3 and is damaged, or none",
-    29: "its data are damaged: get the file again",
+    29: DATA,
     39: "its data end before what its header claims: get the file again",
+    **dict.fromkeys((155, 158, 160, 161), DATA),
 }
 
 

@@ -18,6 +18,7 @@ RIFF_HEADER_BYTES = 8
 # Some writers miscount their own header; streamed files carry a placeholder of 2 GB or more as their length.
 RIFF_TOLERANCE_BYTES = 1024
 RIFF_PLACEHOLDER_BYTES = 0x7FFF0000
+MOST_CHUNKS = 10_000  # before the sound
 UNKNOWN = 0xFFFFFFFF
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 PLAIN_WAV = struct.Struct("<4sI12sHH8xHH4sI")
@@ -95,16 +96,19 @@ class Patched:
         return len(content)
 
 
-def _chunks(descriptor: int, head: bytes, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(descriptor: int, head: bytes, size: int, order: str, path: Path) -> Iterator[tuple[bytes, int, int]]:
     """Chunks up to the end of the file: name, where the content begins, how many bytes it claims; an odd one is
     followed by a byte of padding.
     """
     at = 12
-    while at + 8 <= size:
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > size:
+            return
         eight = _part(descriptor, head, at, 8)
         length = int.from_bytes(eight[4:], order)
         yield eight[:4], at + 8, length
         at += 8 + length + length % 2
+    raise UserError(f"{path}: has {MOST_CHUNKS} chunks and no sound: get the file again")
 
 
 def _part(descriptor: int, head: bytes, at: int, count: int) -> bytes:
@@ -120,7 +124,7 @@ def _riff(descriptor: int, head: bytes, size: int, path: Path) -> Opening:
     if believed and riff_end - size > RIFF_TOLERANCE_BYTES:
         raise _cut(path, riff_end - size)
     form, long_bytes = b"", None
-    for name, begin, length in _chunks(descriptor, head, size, order):
+    for name, begin, length in _chunks(descriptor, head, size, order, path):
         if name == b"ds64" and head[:4] == b"RF64":
             long_bytes = int.from_bytes(os.pread(descriptor, 8, begin + 8), order)
         elif name == b"fmt ":
@@ -158,6 +162,10 @@ def _sound(descriptor: int, begin: int, length: int, size: int, riff_end: int | 
         if riff_end is None and length >= RIFF_PLACEHOLDER_BYTES:
             return PLAIN
         raise _cut(path, end - size)
+    if riff_end is not None and end > riff_end + RIFF_TOLERANCE_BYTES:
+        raise UserError(
+            f"{path}: is damaged: it ends at byte {riff_end} by its header, its sound at {end}: get the file again"
+        )
     behind = end + length % 2
     following = os.pread(descriptor, 4, behind)
     if length == 0 and following and not _is_name(following):

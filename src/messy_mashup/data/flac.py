@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ RATES_HZ = (None, 88_200, 176_400, 192_000, 8000, 16_000, 22_050, 24_000, 32_000
 BITS = (None, 8, 12, None, 16, 20, 24, 32)
 BLOCKS = (None, 192, 576, 1152, 2304, 4608, None, None, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
 SYNC = re.compile(rb"\xff[\xf8\xf9]")
-LAST_BYTES = 1 << 20  # in which the last frame is looked for
+LAST_BYTES = 1 << 19  # in which the last frame is looked for
+MOST_LAST = 8  # places that look like its header, as hardly any does by accident
 FRAME_HEADER_BYTES = 16
 ID3V1_BYTES = 128
 
@@ -147,11 +149,12 @@ def _samples(descriptor: int, begin: int, size: int, first: _Frame, info: _Info,
     content = os.pread(descriptor, size - start, start)
     if content[-ID3V1_BYTES:].startswith(b"TAG"):
         content = content[:-ID3V1_BYTES]
-    for found in reversed(list(SYNC.finditer(content))):
-        frame = _frame(content[found.start() : found.start() + FRAME_HEADER_BYTES])
-        if frame is None or frame.channels != first.channels or frame.variable != first.variable:
-            continue
-        if _crc(content[found.start() : -2], 16, 0x8005) == int.from_bytes(content[-2:]):
+    places = (found.start() for found in reversed(list(SYNC.finditer(content))))
+    frames = ((place, _frame(content[place : place + FRAME_HEADER_BYTES])) for place in places)
+    kind = (first.channels, first.variable)
+    alike = ((place, one) for place, one in frames if one and (one.channels, one.variable) == kind)
+    for place, frame in islice(alike, MOST_LAST):
+        if _crc(content[place:-2], 16, 0x8005) == int.from_bytes(content[-2:]):
             return (frame.number if frame.variable else frame.number * info.block) + frame.block
     raise UserError(f"{path}: does not tell its length, and its end is no whole frame: encode it again, as flac or wav")
 

@@ -22,6 +22,7 @@ MPEG_1_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 FRAME_SAMPLES = 576  # in a frame, or twice as many
 ROW, LONG_ROW = 2, 4  # frames end to end: no accident; more than encoders leave behind the end of the sound
 TAIL_BYTES = 2048  # a frame that is cut, and a tag of 128 bytes
+MOST_HEADS = 50_000  # in noise, one in 16,000 bytes is the first of one
 JUNK_BYTES = 1 << 16  # before the first frame: as much as libsndfile bears
 # Encoders note the count of frames in the first one, as Xing and LAME do or as Fraunhofer does.
 NOTES_BYTES = 64
@@ -128,11 +129,16 @@ def refuse_cut(frames: int, there: int, tolerance: int, path: Path) -> None:
 
 
 def _first_row(descriptor: int, begin: int, stop: int, frames: int) -> int | None:
-    """Where so many frames lie end to end first, at `begin` or later but before `stop`."""
+    """Where so many frames lie end to end first, at `begin` or later but before `stop`.
+
+    So many headers without frames as are in no tag or picture are taken for some, lest a made-up file take minutes.
+    """
+    heads = 0
     for at in range(begin, stop, CHUNK_BYTES):
         chunk = os.pread(descriptor, min(CHUNK_BYTES, stop - at) + 2, at)
         for found in HEADER.finditer(chunk):
-            if _row(descriptor, at + found.start(), frames)[0] == frames:
+            heads += 1
+            if heads > MOST_HEADS or _row(descriptor, at + found.start(), frames)[0] == frames:
                 return at + found.start()
     return None
 
