@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import sampled_from, text
 from urllib3.util.retry import Retry
 
 import tiny
@@ -15,6 +18,7 @@ from kaggle_competition import NAME, Competition, house_fixture, said_fixture  #
 from kaggle_kernels import Kernel, log_of
 from kaggle_loopback import KEY, TOKEN, USER, leaks
 from messy_mashup.competition import ledger
+from messy_mashup.competition.live_log import LiveLog
 from messy_mashup.credentials import HIDDEN, VARIABLES, scrubbed
 from test_commands import run
 from test_packing import git
@@ -93,6 +97,39 @@ def test_short_words_damaged_and_endless_files_hide_nothing(home, monkeypatch):
     write(home / ".kaggle" / "access_token", "jazz and blues " * 10_000)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "x" * 5000)
     assert scrubbed("rock, jazz and blues") == "rock, jazz and blues"
+
+
+@given(text(), text(), sampled_from(["{}", "{0}{0}", "key={}&", "https://me:{}@x.org"]))
+def test_whatever_stands_around_it(before, after, form):
+    secret = "a/secret+with&signs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KAGGLE_KEY", secret)
+        for written in (secret, quote(secret, safe="")):
+            assert written not in scrubbed(before + form.format(written) + after)
+
+
+def test_the_name_of_a_token_s_file_is_told(home, monkeypatch):
+    path = write(home / "elsewhere", "a secret token")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", path)
+    assert scrubbed(f"{path}: a secret token") == f"{path}: {HIDDEN}"
+
+
+def test_a_log_that_streams_hides_what_comes_in_pieces(loopback_free_log):
+    live = loopback_free_log(["KAGGLE_K", f"EY={KEY[:9]}", f"{KEY[9:]}\nnext", " line"])
+    assert live.lines() == [f"KAGGLE_KEY={HIDDEN}"]
+
+
+@pytest.fixture
+def loopback_free_log(home, monkeypatch):
+    """A live log of these pieces, of which nothing is read."""
+    monkeypatch.setenv("KAGGLE_KEY", KEY)
+
+    def made(pieces: list[str]) -> LiveLog:
+        live = LiveLog.__new__(LiveLog)
+        live._pieces = pieces
+        return live
+
+    return made
 
 
 # Against a Kaggle that repeats what it was sent

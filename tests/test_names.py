@@ -1,25 +1,22 @@
-"""Names that others wrote (in CSVs, ledgers, blends, archives, a kernel's output) read and write nothing elsewhere."""
+"""Names that others wrote (in CSVs, ledgers, blends, banks, attached runs) read nothing elsewhere."""
 
 import hashlib
-import io
 import json
 import os
 import random
-import zipfile
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis.strategies import lists, sampled_from, text
 
 from banks import bank_of, songs
 from example_trees import write_messy_mashup, write_singers, write_text
 from kaggle_competition import house_fixture, said_fixture  # noqa: F401
-from kaggle_kernels import Kernel
 from messy_mashup import files, paths
-from messy_mashup.competition import client, ledger
-from messy_mashup.competition.client import SLUG, connect, download
-from messy_mashup.competition.fetched_files import Offer, Record
+from messy_mashup.competition import ledger
 from messy_mashup.competition.leaderboard import score_ledger
 from messy_mashup.competition.ledger import LedgerRow
 from messy_mashup.data import corpora
@@ -27,7 +24,7 @@ from messy_mashup.data.audio import audio_named, find_audio
 from messy_mashup.data.bank import CARD, FORMAT, GUARD, INDEX, INDEX_TYPES, Bank, write_index
 from messy_mashup.data.corpora import messy_mashup, singers
 from messy_mashup.errors import UserError
-from messy_mashup.files import DEEPEST, files_below, path_below, refuse_link_out
+from messy_mashup.files import DEEPEST, files_below, path_below
 from messy_mashup.notebooks.session import Session
 from messy_mashup.scoring.ensemble import equal_blend, load_blend, save_blend
 from messy_mashup.training.attached import adopt_all
@@ -56,6 +53,17 @@ def test_a_name_that_leads_elsewhere_is_refused_with_its_list(tmp_path, name):
         path_below(tmp_path, name, "the list")
     assert len(str(caught.value)) < 400 + len(str(tmp_path))
     assert str(caught.value).isprintable()
+
+
+@given(text() | lists(sampled_from(["..", "a", "/", "\\", "C:", "~", ".", "\0", " ", "x" * 200])).map("".join))
+def test_no_name_at_all_leads_out(name):
+    folder = Path("somewhere").resolve()
+    with suppress(UserError):
+        path = path_below(folder, name, "a list")
+        assert Path(os.path.normpath(path)).is_relative_to(folder)
+        assert path != folder
+        assert not PureWindowsPath(name).drive
+        assert ".." not in PureWindowsPath(name).parts
 
 
 # Lists of a data set
@@ -248,134 +256,3 @@ def test_a_link_in_attached_entries_is_not_copied(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"a\.csv leads by a link out of"):
         Session(tmp_path / "data", "messy_mashup", tmp_path / "runs").adopt_entries()
     assert not (tmp_path / "submissions" / "a.csv").exists()
-
-
-# What Kaggle sends
-
-
-def outside(repository: Path) -> list[str]:
-    """What lies in the repository elsewhere than where it belongs."""
-    kept = (repository / name for name in ("src", "notebooks", "input", ".git", ".gitignore"))
-    return sorted({str(path) for path in repository.iterdir()} - set(map(str, kept)))
-
-
-@pytest.mark.parametrize("name", [*OUT, *NO_NAMES[:2], "x" * 256, "a\\b", "a:b", "runs/../../x"])
-def test_an_output_that_would_lie_elsewhere(account, command, repository, name):
-    account.kernels[AST] = finished()
-    account.kernels[AST].output[name] = b"evil"
-    said = fails(command, "03", "--fetch")
-    assert f"{AST} names " in said
-    assert "nothing was fetched" in said
-    assert not (repository / "runs").exists()
-    assert outside(repository) == []
-
-
-@pytest.mark.parametrize("other", ["./runs/a.csv", "runs//a.csv", "runs/./a.csv"])
-def test_two_files_for_one_place(account, command, repository, other):
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/a.csv": b"1", other: b"2"})
-    assert "has several files for one place" in fails(command, "03", "--fetch")
-    assert not (repository / "runs").exists()
-
-
-def test_a_file_where_another_needs_a_folder(account, command, repository):
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/a": b"1", "runs/a/b": b"2"})
-    assert "is in the way" in fails(command, "03", "--fetch")
-    assert (repository / "runs" / "a").read_bytes() == b"1"
-
-
-def test_a_file_where_a_folder_is(account, command, repository):
-    (repository / "runs" / "a").mkdir(parents=True)
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/a": b"1"})
-    for more in ((), ("--force",)):
-        assert f"left as they are: {repository / 'runs' / 'a'}" in fails(command, "03", "--fetch", *more)
-    assert list((repository / "runs" / "a").iterdir()) == []
-
-
-def test_the_record_of_what_was_fetched_is_no_kernel_s_to_write(account, command, repository):
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/kernels/fetched.json": b"{}", "runs/a": b"1"})
-    assert command("03", "--fetch")[0] == 0
-    record = json.loads((repository / "runs" / "kernels" / "fetched.json").read_text())
-    assert "a" in record
-    assert (repository / "runs" / "kernels" / AST / "runs" / "kernels" / "fetched.json").read_bytes() == b"{}"
-
-
-def test_a_record_that_names_files_elsewhere_removes_none(tmp_path):
-    runs, member = tmp_path / "runs", tmp_path / "runs" / "cnn" / "fold0"
-    precious = tmp_path / "precious.txt"
-    precious.write_text("1")
-    record = Record(runs, runs / "kernels")
-    record.note(precious, "kernel", Offer("", None))
-    path = runs / "kernels" / "fetched.json"
-    path.write_text(path.read_text().replace('"../precious.txt"', '"cnn/fold0/../../../precious.txt"'))
-    assert Record(runs, runs / "kernels").unchanged_below(member) == []
-
-
-@pytest.mark.parametrize("place", ["runs/cnn", "runs/cnn/fold0"])
-def test_a_link_out_of_the_runs_is_not_followed(account, command, repository, tmp_path, place):
-    (tmp_path / "elsewhere").mkdir()
-    (repository / place).parent.mkdir(parents=True, exist_ok=True)
-    (repository / place).symlink_to(tmp_path / "elsewhere")
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/cnn/fold0/oof.npz": b"1"})
-    assert "leads by a link out of" in fails(command, "03", "--fetch")
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
-def test_a_link_in_the_place_of_a_file_is_not_written_through(account, command, repository, tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    (repository / "runs").mkdir()
-    (repository / "runs" / "a.csv").symlink_to(tmp_path / "mine.txt")
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/a.csv": b"theirs"})
-    command("03", "--fetch", "--force")
-    assert (tmp_path / "mine.txt").read_text() == "mine"
-
-
-def test_runs_that_are_a_link_themselves_are_written_to(account, command, repository, tmp_path):
-    (tmp_path / "disk").mkdir()
-    (repository / "runs").symlink_to(tmp_path / "disk")
-    refuse_link_out(repository / "runs" / "new" / "a", repository / "runs")
-    account.kernels[AST] = Kernel({}, states=["COMPLETE"], output={"runs/cnn/a.csv": b"1"})
-    assert command("03", "--fetch")[0] == 0
-    assert (tmp_path / "disk" / "cnn" / "a.csv").read_bytes() == b"1"
-
-
-def zipped(**contents: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("name", ["../../../sample.csv", "/tmp/sample.csv", "a\\..\\sample.csv"])
-def test_an_archive_s_names_are_not_paths(house, tmp_path, name):
-    house.competition.files["x/sample.csv"] = 0
-    house.loopback.files["x/sample.csv"] = zipped(**{name: b"id,genre\n"})
-    folder = tmp_path / "deep" / "er" / "folder"
-    folder.mkdir(parents=True)
-    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(folder)}
-    path, _ = download(connect(), SLUG, "sample.csv", folder)
-    assert path == folder / "unpacked" / "sample.csv"
-    assert before == {path for path in tmp_path.rglob("*") if not path.is_relative_to(folder)}
-
-
-def test_an_archive_that_swells_is_refused(house, tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "UNPACKED_BYTES", 1 << 20)
-    house.competition.files["x/sample.csv"] = 0
-    house.loopback.files["x/sample.csv"] = zipped(**{"sample.csv": bytes(2 << 20)})
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(UserError, match="1 MiB"):
-        download(connect(), SLUG, "sample.csv", tmp_path / "folder")
-
-
-@pytest.mark.parametrize("name", ["..", "../../x.csv", "/", "x" * 300])
-def test_an_address_with_a_name_that_leads_elsewhere(house, tmp_path, monkeypatch, name):
-    monkeypatch.setattr("time.sleep", lambda _: None)  # the client tries again
-    house.competition.files["sample.csv"] = 0
-    house.competition.sent_as["sample.csv"] = name
-    house.loopback.files[name] = b"id,genre\n"
-    folder = tmp_path / "deep" / "er" / "folder"
-    folder.mkdir(parents=True)
-    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(folder)}
-    with suppress(UserError):
-        download(connect(), SLUG, "sample.csv", folder)
-    assert before == {path for path in tmp_path.rglob("*") if not path.is_relative_to(folder)}

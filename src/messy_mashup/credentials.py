@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote
 
 HIDDEN = "[hidden]"
 SHORTEST = 8  # letters: what is shorter is no secret, and would be found in any text
@@ -56,6 +57,7 @@ def _print_scrubbed(kind: type[BaseException], error: BaseException, trace: Trac
 def _secrets() -> set[str]:
     """The credentials as they are now: a notebook may set variables late."""
     found = {os.environ.get(name, "").strip() for name in VARIABLES}
+    found -= {name for name in found if _read(Path(name))}  # the name of a file that holds it
     keys = {os.environ.get("KAGGLE_KEY", "")}
     users = {os.environ.get("KAGGLE_USERNAME", "")}
     for path in _files():
@@ -69,6 +71,7 @@ def _secrets() -> set[str]:
         users.add(fields.get("username", ""))
     # As the header carries them
     found |= {b64encode(f"{user}:{key}".encode()).decode() for user in users - {""} for key in keys - {""}}
+    found |= {quote(secret, safe="") for secret in found}  # and addresses
     return {secret for secret in found if len(secret) >= SHORTEST}
 
 
