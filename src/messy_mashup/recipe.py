@@ -34,7 +34,7 @@ BurstLevel = Literal["raw", "peak", "piece", "snr"]  # what a burst's gain multi
 Change = Literal["slower", "faster", "high_pass", "low_pass", "echo"]  # see changes.py
 Layer = Literal["query", "key", "value", "feed_forward_in", "feed_forward_out"]  # linear ones of a transformer's layer
 FrontEnd = Literal["librosa", "speech"]  # of a picture; "speech": that of the singer snippets, hop and fft are its own
-FORBID_UNKNOWN = ConfigDict(extra="forbid")
+FORBID_UNKNOWN = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
