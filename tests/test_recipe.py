@@ -202,7 +202,7 @@ def test_a_value_from_a_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(None, "cannot be read"), ("{", "is not JSON"), ('{"tempi": 1}', "mashup.tempi"), ("[1]", "mashup")],
+    [(None, "is missing"), ("{", "is not JSON"), ('{"tempi": 1}', "mashup.tempi"), ("[1]", "mashup")],
 )
 def test_a_file_that_is_no_value_is_refused(tmp_path, content, told):
     path = tmp_path / "mashup.json"

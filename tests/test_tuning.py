@@ -617,7 +617,7 @@ def test_the_command_ends_with_the_best_trials_and_a_line_that_trains_like_the_b
     ("words", "said"),
     [
         (["messy_mashup_cnn"], "the recipe messy_mashup_cnn has no SPACE in its file: name a JSON file with --space"),
-        (["messy_mashup_cnn", "--space", "no/such.json"], "no/such.json cannot be read"),
+        (["messy_mashup_cnn", "--space", "no/such.json"], "no/such.json is missing"),
         (["messy_mashup_cnn", "--fold", "9"], "--fold 9: the recipe's folds are 0 to 4"),
         (["gtzan_ast_dora", "--set", "train.speed=1"], "no such field"),
         (["gtzan_ast_dora", "--study", "a/b"], "use letters, digits"),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from messy_mashup.errors import UserError
 
@@ -50,14 +49,14 @@ def read_json(path: Path, remedy: str, finite: bool = True, most_bytes: int = MO
     try:
         return parse_json(content, finite)
     except ValueError as error:
-        raise UserError(f"{path} is no sound JSON ({shortened(str(error))}): {remedy}") from error
+        raise UserError(f"{path} is damaged: it is not JSON ({shortened(str(error))}): {remedy}") from error
 
 
 def read_object(path: Path, remedy: str, finite: bool = True, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """The object in a JSON file, by the rules of `parse_json`."""
     value = read_json(path, remedy, finite, most_bytes)
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds no JSON object: {remedy}")
+        raise UserError(f"{path} is damaged: it holds no JSON object: {remedy}")
     return value
 
 
@@ -76,11 +75,13 @@ def parse_json(content: bytes | str, finite: bool = True) -> Any:
     return value
 
 
-def read_arrays(path: Path, kinds: Mapping[str, str], remedy: str, others: bool = False) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, kinds: Mapping[str, str], what: str, remedy: str, others: bool = False
+) -> dict[str, np.ndarray]:
     """The arrays of an .npz that NumPy wrote without compression, so that they take no more memory than its bytes.
 
     kinds: the arrays' names, and NumPy's letter for what each holds: "U" text, "f" real, "i" whole numbers, "b" bool.
-    others: whether it may hold more, which is then not read.
+    what: they are, in words. others: whether it may hold more, which is then not read.
     """
     try:
         if path.exists() and not path.is_file():
@@ -95,22 +96,7 @@ def read_arrays(path: Path, kinds: Mapping[str, str], remedy: str, others: bool 
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {remedy}") from None
     except ZIP_FAULTS as error:
-        raise UserError(f"{path} does not hold what was written ({shortened(str(error))}): {remedy}") from error
-
-
-def read_numbers(path: Path, columns: Mapping[str, type], remedy: str) -> pd.DataFrame:
-    """A CSV of the project's own as pandas reads it: UserError where it lacks one of `columns`, or one is of another
-    type (float, int, bool or str), or it is no CSV.
-    """
-    read_bytes(path, remedy, LARGE_BYTES)
-    try:
-        table = pd.read_csv(path, index_col=False)
-        for name, kind in columns.items():
-            if not _holds(table[name], kind):
-                raise ValueError(f"its column {name} does not hold what was written")
-    except (ValueError, KeyError, OverflowError) as error:  # of pandas, too
-        raise UserError(f"{path} is damaged ({shortened(str(error))}): {remedy}") from error
-    return table
+        raise UserError(f"{path} does not hold {what} ({shortened(str(error))}): {remedy}") from error
 
 
 def shown(value: object) -> str:
@@ -121,10 +107,10 @@ def shown(value: object) -> str:
         return f"a very large {type(value).__name__}"
 
 
-def shortened(text: str) -> str:
-    """Text in one line, its middle left out where it is long."""
+def shortened(text: str, most: int = SHOWN) -> str:
+    """Text in one line, its middle left out where it has more than `most` characters."""
     text = " ".join(text.split())
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 30]}…{text[-29:]}"
+    return text if len(text) <= most else f"{text[: most - 30]}…{text[-29:]}"
 
 
 def first_twin(names: Iterable[str]) -> str | None:
@@ -184,10 +170,3 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: str) -> np.nd
         if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():
             raise ValueError(f"{shown(entry.filename)} holds what is no text")
     return array
-
-
-def _holds(column: pd.Series, kind: type) -> bool:
-    if kind is float:
-        return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    is_kind = {int: pd.api.types.is_integer_dtype, bool: pd.api.types.is_bool_dtype}
-    return is_kind[kind](column) if kind in is_kind else True

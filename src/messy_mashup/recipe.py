@@ -20,8 +20,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, lt=1 << 63)]
+Natural = Annotated[int, Field(ge=0, lt=1 << 63)]
 CountRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
 NaturalRange = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
 Hertz = Annotated[float, Field(gt=0, lt=8000)]  # below half the bank's sample rate
@@ -34,7 +34,7 @@ BurstLevel = Literal["raw", "peak", "piece", "snr"]  # what a burst's gain multi
 Change = Literal["slower", "faster", "high_pass", "low_pass", "echo"]  # see changes.py
 Layer = Literal["query", "key", "value", "feed_forward_in", "feed_forward_out"]  # linear ones of a transformer's layer
 FrontEnd = Literal["librosa", "speech"]  # of a picture; "speech": that of the singer snippets, hop and fft are its own
-FORBID_UNKNOWN = ConfigDict(extra="forbid")
+FORBID_UNKNOWN = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)

@@ -5,13 +5,13 @@ Unknown fields and wrong types are refused in both.
 
 import ast
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import read_bytes, read_json, shortened, shown
 from messy_mashup.recipe import ASTRecipe, CNNRecipe, FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe
 
 # Fields that came when members had been trained without them. At their defaults they are not written, so that what is
@@ -51,10 +51,12 @@ def _left_out(value: Any) -> dict[str, Any]:
 
 def from_json(path: Path) -> Recipe:
     """Read a run's recipe; a field that is unknown or of a wrong type is named."""
+    content = read_bytes(path, "train that member first")
+    read_json(path, "write it again, or train that member anew")  # it refuses what pydantic takes: a field twice
     try:
-        return TypeAdapter(Recipe).validate_json(path.read_bytes())
+        return TypeAdapter(Recipe).validate_json(content)
     except ValidationError as error:
-        raise UserError(f"{path} is not a recipe of this version: {_first(error)}") from error
+        raise UserError(f"{path} is not a recipe of this version: {first_fault(error)}") from error
 
 
 def override(recipe: Recipe, settings: list[str]) -> Recipe:
@@ -67,7 +69,7 @@ def override(recipe: Recipe, settings: list[str]) -> Recipe:
     try:
         return TypeAdapter(Recipe).validate_python(fields)
     except ValidationError as error:
-        raise UserError(f"--set {_first(error)}") from error
+        raise UserError(f"--set {first_fault(error)}") from error
 
 
 def override_scoring(scoring: ScoringRecipe, settings: list[str]) -> ScoringRecipe:
@@ -85,29 +87,31 @@ def _put(fields: dict[str, Any], setting: str) -> None:
     for room in rooms:
         fields = fields.get(room) if isinstance(fields, dict) else None
     if not equals or not isinstance(fields, dict) or last not in fields:
-        raise UserError(f"--set {setting}: the recipe has no such field; write it as train.lr=3e-5")
+        raise UserError(f"--set {shortened(setting)}: the recipe has no such field; write it as train.lr=3e-5")
     if text.startswith("@"):
         value = _from_file(setting, Path(text[1:]).expanduser())
         fields[last] = fields[last] | value if isinstance(fields[last], dict) and isinstance(value, dict) else value
         return
+    fields[last] = literal(text)
+
+
+def literal(text: str) -> Any:
+    """The Python literal that a text is, else the text itself."""
     try:
-        fields[last] = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        fields[last] = text
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # the last two of brackets in brackets
+        return text
 
 
 def _from_file(setting: str, path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"--set {setting}: {path} cannot be read ({error.strerror}): name a JSON file") from error
-    except ValueError as error:
-        raise UserError(
-            f"--set {setting}: {path} is not JSON ({error}): name the file that calibrate.py wrote"
-        ) from error
+        return read_json(path, "name a JSON file, such as calibrate.py writes")
+    except UserError as error:
+        raise UserError(f"--set {setting}: {error}") from error
 
 
-def _first(error: ValidationError) -> str:
-    detail = error.errors()[0]
-    where = ".".join(str(step) for step in detail["loc"])
-    return f"{where}: {detail['msg']} (given: {detail['input']!r})"
+def first_fault(error: ValidationError) -> str:
+    """The first field that is wrong, why, and what was given, shortened."""
+    detail = error.errors(include_url=False, include_context=False)[0]
+    where = shortened(".".join(str(step) for step in detail["loc"]))
+    return f"{where}: {shortened(detail['msg'], 300)} (given: {shown(detail['input'])})"

@@ -2,13 +2,14 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
-from messy_mashup.own_files import MIB, first_twin, read_bytes, shortened, shown
+from messy_mashup.own_files import LARGE_BYTES, MIB, first_twin, read_bytes, shortened, shown
 
 MOST_BYTES = 64 * MIB
 
@@ -31,6 +32,23 @@ def parse_text_table(content: bytes, path: Path) -> pd.DataFrame:
             raise UserError(f"{path}, line {line}: {len(row)} cells where the header has {len(header)}; mend that line")
     # pandas' own reader would take the first column of rows that are one cell too long for an index
     return pd.DataFrame([row for _, row in rows[1:]], columns=header, dtype=object)
+
+
+def read_numbers(path: Path, columns: Mapping[str, type], remedy: str) -> pd.DataFrame:
+    """A CSV of the project's own as pandas reads it: UserError where it lacks one of `columns`, or one is of another
+    type (float for any number, or bool), or it is no CSV.
+    """
+    content = read_bytes(path, remedy, LARGE_BYTES)
+    parse_text_table(content, path)  # pandas takes a ragged row for one with an index, or with cells that are missing
+    try:
+        table = pd.read_csv(io.BytesIO(content))
+        for name, kind in columns.items():
+            column, types = table[name], pd.api.types
+            if types.is_bool_dtype(column) != (kind is bool) or not types.is_numeric_dtype(column):
+                raise ValueError(f"its column {name} does not hold what was written")
+    except (ValueError, KeyError, OverflowError) as error:
+        raise UserError(f"{path} is damaged ({shortened(str(error))}): {remedy}") from error
+    return table
 
 
 def write_text_table(path: Path, table: pd.DataFrame) -> None:

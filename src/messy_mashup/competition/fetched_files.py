@@ -4,16 +4,21 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import read_object
+from messy_mashup.recipe_text import first_fault
 
 if TYPE_CHECKING:
     from requests import Response
 
 RECORD = "fetched.json"
 TIME = "Last-Modified"
+REMEDY = "remove it, then run the same command again; what was fetched before then counts as your own"
 TAGS = ("x-goog-hash", "ETag", TIME)  # of an answer, the best first
 
 
@@ -99,10 +104,7 @@ class Record:
 
     def _read(self) -> dict[str, Origin]:
         try:
-            found: dict[str, Any] = json.loads(self._path.read_text("utf-8")) if self._path.exists() else {}
-            return {name: Origin(**each) for name, each in found.items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{self._path} is damaged ({error}): remove it, then run the same command again; what was fetched "
-                "before then counts as your own"
-            ) from error
+            found = read_object(self._path, REMEDY) if self._path.exists() else {}
+            return TypeAdapter(dict[str, Origin]).validate_python(found)
+        except ValidationError as error:
+            raise UserError(f"{self._path} is damaged ({first_fault(error)}): {REMEDY}") from error

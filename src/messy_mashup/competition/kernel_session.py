@@ -1,6 +1,5 @@
 """A kernel's latest run on Kaggle: its state, its log, and waiting for its end."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from messy_mashup.competition.client import if_there, told, unheard, username
 from messy_mashup.competition.live_log import LiveLog
 from messy_mashup.credentials import scrubbed
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import parse_json
 
 if TYPE_CHECKING:
     from kaggle.api.kaggle_api_extended import KaggleApi
@@ -83,7 +83,7 @@ def output_page(api: "KaggleApi", slug: str, token: str | None = None) -> "ApiLi
 def log_lines(log: str) -> list[str]:
     """A log's lines, without credentials that a kernel printed; Kaggle sends a JSON list of pieces, or text."""
     try:
-        pieces = json.loads(log) if log else []
+        pieces = parse_json(log) if log else []
         text = "".join(str(piece["data"]) for piece in pieces)
     except (ValueError, TypeError, KeyError):
         text = log

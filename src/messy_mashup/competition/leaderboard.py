@@ -15,6 +15,7 @@ from messy_mashup.competition.ledger import cell
 from messy_mashup.competition.submission import COLUMNS
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, path_below
+from messy_mashup.own_files import shortened, shown
 from messy_mashup.text_table import read_text_table
 
 SOLUTION, MASHUPS = "solution.csv", "mashups.csv"
@@ -89,15 +90,17 @@ def _board(table: pd.DataFrame, found: dict[int, dict[str, float]]) -> pd.DataFr
 def _scores(submission: Path, solution: pd.DataFrame) -> dict[str, float]:
     predicted = read_text_table(submission)
     if list(predicted.columns) != COLUMNS:
-        raise UserError(f"{submission} has columns {list(predicted.columns)}, not {COLUMNS}: it is no submission")
+        raise UserError(
+            f"{submission} has columns {shortened(str(list(predicted.columns)))}, not {COLUMNS}: it is no submission"
+        )
     if predicted["id"].duplicated().any():
         again = predicted.loc[predicted["id"].duplicated(), "id"].iloc[0]
-        raise UserError(f"{submission} lists id {again!r} twice: predict the test set again")
+        raise UserError(f"{submission} lists id {shown(again)} twice: predict the test set again")
     strange = set(predicted["id"]) ^ set(solution["id"])
     if strange:
         raise UserError(
-            f"{submission} is of another data set or not whole: {len(strange)} ids, such as {min(strange)!r}, are in "
-            f"only one of it and {SOLUTION}; predict that data set's mashups"
+            f"{submission} is of another data set or not whole: {len(strange)} ids, such as {shown(min(strange))}, are "
+            f"in only one of it and {SOLUTION}; predict that data set's mashups"
         )
     table = solution.merge(predicted.rename(columns={"genre": "predicted"}), on="id")
     parts = {name: table["Usage"] == usage for usage, name in USAGES.items()}
@@ -113,9 +116,8 @@ def _solution(hidden: Path) -> pd.DataFrame:
         raise UserError(f"{path} is not there: name the folder `hidden` that demo.py writes into its data set")
     solution = _table(path, ["id", "genre", "Usage"])
     if set(solution["Usage"]) != set(USAGES):
-        raise UserError(
-            f"{path}: Usage must be Public or Private, each at least once; it is {sorted(set(solution['Usage']))}"
-        )
+        told = shortened(", ".join(sorted(set(solution["Usage"]))))
+        raise UserError(f"{path}: Usage must be Public or Private, each at least once; it is {told}")
     mashups = hidden / MASHUPS
     if not mashups.is_file():
         return solution

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import shortened, shown
 from messy_mashup.text_table import read_text_table, write_text_table
 
 
@@ -48,7 +49,13 @@ def read(ledger: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS, dtype=object)
     table = read_text_table(ledger)
     if list(table.columns) != COLUMNS:
-        raise UserError(f"{ledger} has columns {list(table.columns)}, not {COLUMNS}: mend its first line")
+        told = shortened(", ".join(table.columns))
+        raise UserError(f"{ledger} has columns {told}, not {', '.join(COLUMNS)}: mend its first line")
+    for name in NUMBERS:
+        if len(wrong := table.loc[~table[name].map(_is_score), name]):
+            raise UserError(f"{ledger}: {name} is {shown(wrong.iloc[0])}: mend that cell, or leave it empty")
+    if len(wrong := table.loc[table["file"].map(lambda file: Path(file).name != file), "file"]):
+        raise UserError(f"{ledger}: {shown(wrong.iloc[0])} is no file beside it: mend that cell")
     return table
 
 
@@ -128,6 +135,14 @@ def entries_of(ledger: Path, members: Sequence[str], oof_macro_f1: float) -> lis
             numbers = {name: float(row[name]) if row[name] else None for name in NUMBERS}
             found.append(LedgerRow(**row | numbers))
     return found
+
+
+def _is_score(text: str) -> bool:
+    """Whether a cell is empty or a number from 0 to 1."""
+    try:
+        return not text or 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 def cell(name: str, value: str | float | None) -> str:

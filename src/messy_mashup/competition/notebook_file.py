@@ -2,12 +2,13 @@
 
 import ast
 import copy
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import LARGE_BYTES, read_object, shortened
+from messy_mashup.recipe_text import literal
 
 PARAMETERS, INJECTED = "parameters", "injected-parameters"  # papermill's tags
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", tuple: "a list", list: "a list"}
@@ -15,14 +16,11 @@ KINDS = {bool: "True or False", int: "a whole number", float: "a number", tuple:
 
 def read_notebook(path: Path) -> dict[str, Any]:
     """A notebook's JSON; UserError where it is missing or no notebook."""
-    try:
-        notebook = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read the notebook {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is no notebook ({error}): write it again or check it out from git") from error
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+    notebook = read_object(path, "write that notebook again or check it out from git", most_bytes=LARGE_BYTES)
+    if not isinstance(notebook.get("cells"), list):
         raise UserError(f"{path} is no notebook: it has no cells; check it out from git")
+    if not all(map(_is_cell, notebook["cells"])) or not isinstance(notebook.get("nbformat_minor", 0), int):
+        raise UserError(f"{path} is no notebook: a cell is not as Jupyter writes it; check it out from git")
     return notebook
 
 
@@ -82,10 +80,7 @@ def _check_known(names: Mapping[str, Any] | list[str], defaults: Mapping[str, An
 
 
 def _value(name: str, text: str, default: Any) -> Any:
-    try:
-        value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
-        value = text
+    value = literal(text)
     if isinstance(default, str):
         return value if isinstance(value, str) else text
     if default is None:
@@ -104,6 +99,15 @@ def _alike(value: Any, default: Any) -> bool:
     return type(value) is type(default)
 
 
+def _is_cell(cell: Any) -> bool:
+    """Whether a cell's metadata, tags and source can be read."""
+    if not isinstance(cell, dict) or not isinstance(metadata := cell.get("metadata", {}), dict):
+        return False
+    source, tags = cell.get("source", ""), metadata.get("tags", [])
+    lines = source if isinstance(source, list) else [source]
+    return isinstance(tags, list) and all(isinstance(text, str) for text in [*lines, *tags])
+
+
 def _tagged(notebook: Mapping[str, Any], tag: str) -> list[int]:
     return [number for number, cell in enumerate(notebook["cells"]) if tag in cell.get("metadata", {}).get("tags", [])]
 
@@ -120,9 +124,10 @@ def _literals(source: str) -> dict[str, Any]:
             line = ast.unparse(statement)
             name, value = _assigned(statement)
             found[name] = ast.literal_eval(value)
-    except (SyntaxError, ValueError, TypeError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         rule = f'the cell tagged "{PARAMETERS}" is to hold lines of NAME = literal only'
-        raise UserError(f"{rule}, and not `{line}`" if line else f"{rule} ({error})") from error
+        told = f", and not `{shortened(line)}`" if line else f" ({shortened(str(error))})"
+        raise UserError(rule + told) from error
     return found
 
 

@@ -8,7 +8,6 @@ neighbour. It is built by bank_build.py.
 """
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -23,7 +22,9 @@ from tqdm import tqdm
 from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
 from messy_mashup.files import LEADS_OUT
+from messy_mashup.own_files import LARGE_BYTES, first_twin, read_object, shortened, shown
 from messy_mashup.paths import BANK_CARD
+from messy_mashup.text_table import parse_text_table
 
 FORMAT = 3
 SAMPLE_RATE_HZ = 16_000
@@ -31,6 +32,7 @@ GUARD = 4096
 SAMPLES = "samples.int16"
 INDEX = "index.csv"
 CARD = BANK_CARD
+REMEDY = "run build.py again"
 TEMPO_COLUMNS = ("tempo_bpm", "beat_s", "bar_s", "tempo_confidence", "bar_confidence")
 INDEX_TYPES = {
     **dict.fromkeys(corpora.COLUMNS, str),
@@ -75,6 +77,8 @@ class Bank:
     def open(cls, folder: Path) -> "Bank":
         """Open the bank in `folder`; UserError where it is missing, incomplete or damaged."""
         card = _read_card(folder)
+        if fault := _card_fault(card):
+            raise _damaged(folder, f"{CARD}: {fault}")
         try:
             table = (folder / INDEX).read_bytes()
             samples_bytes = os.path.getsize(folder / SAMPLES)
@@ -84,9 +88,9 @@ class Bank:
             raise _damaged(folder, f"{INDEX} is not what was written")
         if samples_bytes != 2 * card["samples"]:
             raise _damaged(folder, f"{SAMPLES} has {samples_bytes} bytes and should have {2 * card['samples']}")
-        index = read_index(table)
-        if outside := [path for path in index["path"] if LEADS_OUT.search(path)]:
-            raise _damaged(folder, f"{INDEX} names {outside[0]!r}, which leads out of its data set")
+        index = read_index(table, folder / INDEX)
+        if fault := _index_fault(index, card["samples"]):
+            raise _damaged(folder, f"{INDEX}: {fault}")
         return cls(
             root=folder,
             sample_rate_hz=card["sample_rate_hz"],
@@ -138,11 +142,14 @@ def write_index(index: pd.DataFrame) -> bytes:
     return index.to_csv(index=False, lineterminator="\n").encode()
 
 
-def read_index(table: bytes) -> pd.DataFrame:
-    """The index from the bytes of its CSV."""
+def read_index(table: bytes, path: Path) -> pd.DataFrame:
+    """The index from the bytes of its CSV, which is at `path`; UserError where it is none."""
     # As text first: pandas' own reading of numbers was off by a last digit before version 3.
-    index = pd.read_csv(io.BytesIO(table), dtype=object, keep_default_na=False)
-    return index.astype(types_of(index))
+    index = parse_text_table(table, path)
+    try:
+        return index.astype(types_of(index))
+    except (ValueError, KeyError, OverflowError) as error:
+        raise _damaged(path.parent, f"{path.name}: {shortened(str(error))}") from error
 
 
 def types_of(clips: pd.DataFrame) -> dict[str, Any]:
@@ -217,13 +224,37 @@ def _read_card(folder: Path) -> dict[str, Any]:
 
 def _card_fields(folder: Path) -> dict[str, Any]:
     try:
-        card = json.loads((folder / CARD).read_text())
-    except ValueError as error:
-        raise _damaged(folder, f"{CARD}: {error}") from error
-    if not isinstance(card, dict):
-        raise _damaged(folder, f"{CARD} is no card")
-    return card
+        return read_object(folder / CARD, REMEDY, most_bytes=LARGE_BYTES)
+    except UserError as error:
+        raise _damaged(folder, str(error).removesuffix(f": {REMEDY}")) from error
+
+
+def _card_fault(card: Mapping[str, Any]) -> str | None:
+    texts = ("corpus", "source", "digest", "listing", "index_sha256")
+    if not all(isinstance(card.get(name), str) for name in texts) or not isinstance(card.get(SEPARATED, ""), str):
+        return "a text is missing"
+    if not all(type(card.get(name)) is int and card[name] > 0 for name in ("samples", "sample_rate_hz")):
+        return "samples or sample_rate_hz is no number"
+    if not all(isinstance(card.get(name), list) for name in ("skipped", "left_out")):
+        return "skipped or left_out is missing"
+    told = [text for item in card["skipped"] for text in (item.values() if isinstance(item, dict) else [None])]
+    fields = all(isinstance(item, dict) and set(item) == {"path", "sentence"} for item in card["skipped"])
+    return None if fields and all(isinstance(text, str) for text in [*told, *card["left_out"]]) else "a path is none"
+
+
+def _index_fault(index: pd.DataFrame, samples: int) -> str | None:
+    """Why clips could not be read at the places that the index tells, or None."""
+    if (twin := first_twin(index["clip"])) is not None:
+        return f"{shown(twin)} is there twice"
+    if outside := [path for path in index["path"] if LEADS_OUT.search(path)]:
+        return f"it names {shown(outside[0])}, which leads out of its data set"
+    offset, length = index["offset"].to_numpy(), index["length"].to_numpy()
+    if ((offset < GUARD) | (length < 0) | (offset > samples) | (length > samples - offset)).any():
+        return "a clip lies outside the samples"
+    if not np.isfinite(index.select_dtypes("number").to_numpy(float)).all():
+        return "a number is not finite"
+    return None
 
 
 def _damaged(folder: Path, reason: str) -> UserError:
-    return UserError(f"{folder}: the bank is damaged ({reason}): run build.py again")
+    return UserError(f"{folder}: the bank is damaged ({reason}): {REMEDY}")

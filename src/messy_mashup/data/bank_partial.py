@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,6 +20,7 @@ from messy_mashup.data.bank_plan import Plan
 from messy_mashup.data.bank_slot import MEASURES, SAMPLE_BYTES, Earlier, Measures
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import LARGE_BYTES, parse_json, read_bytes, read_object
 
 PLAN = "plan.json"
 JOURNAL = "journal.jsonl"
@@ -71,12 +73,15 @@ def add_to_journal(journal: TextIO, entry: list[Any]) -> None:
 def journal_entries(partial: Path, name: str) -> Iterator[list[Any]]:
     """What a journal of a partial bank says; nothing where it is not there or of another version."""
     journal = partial / name
-    lines = journal.read_text().splitlines() if _read_plan(partial) and journal.is_file() else []
+    lines = (
+        read_bytes(journal, f"remove {partial}", LARGE_BYTES).splitlines()
+        if _read_plan(partial) and journal.is_file()
+        else []
+    )
     for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:  # the line at which the build was killed
-            continue
+        with suppress(ValueError):  # of the line at which the build was killed
+            if isinstance(entry := parse_json(line), list) and len(entry) == 2:
+                yield entry
 
 
 def slot_entry(clip: str, measures: Measures) -> list[Any]:
@@ -93,11 +98,12 @@ def known_clips(folder: Path, bank: Bank | None) -> Known:
 
 def _known_in_partial(partial: Path) -> Known:
     """Where a partial bank holds which clips, by its journal."""
-    rows = {row["clip"]: row for row in _read_plan(partial).get("clips", [])}
     known = {}
-    for clip, measures in journal_entries(partial, JOURNAL):
-        if clip in rows:
-            known[identity_of(rows[clip])] = Earlier(partial / SAMPLES, rows[clip]["offset"], Measures(**measures))
+    with suppress(KeyError, TypeError, AttributeError):  # what is no plan or journal of a bank is built again
+        rows = {row["clip"]: row for row in _read_plan(partial).get("clips", [])}
+        for clip, measures in journal_entries(partial, JOURNAL):
+            if clip in rows:
+                known[identity_of(rows[clip])] = Earlier(partial / SAMPLES, rows[clip]["offset"], Measures(**measures))
     return known
 
 
@@ -111,7 +117,10 @@ def _known_in_bank(bank: Bank) -> Known:
 
 def _read_plan(partial: Path) -> dict[str, Any]:
     """The plan of a partial bank; empty where there is none or it is of another version."""
-    plan = json.loads((partial / PLAN).read_text()) if (partial / PLAN).is_file() else {}
+    try:
+        plan = read_object(partial / PLAN, "it is written again", most_bytes=LARGE_BYTES)
+    except UserError:
+        return {}
     return plan if plan.get("format") == FORMAT else {}
 
 

@@ -4,6 +4,7 @@ It brings stems of different songs together, so a song that is not taken apart h
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,8 +72,11 @@ def known_tempi(folder: Path, bank: Bank | None) -> KnownTempi:
 
 
 def _known_in_partial(partial: Path) -> KnownTempi:
-    entries = journal_entries(partial, TEMPO_JOURNAL)
-    return {tuple(map(tuple, key)): Beats(**beats) for key, beats in entries}
+    known = {}
+    with suppress(TypeError):  # what is no journal of tempi is found again
+        for key, beats in journal_entries(partial, TEMPO_JOURNAL):
+            known[tuple(map(tuple, key))] = Beats(**beats)
+    return known
 
 
 def _known_in_bank(bank: Bank) -> KnownTempi:

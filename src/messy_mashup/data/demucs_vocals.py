@@ -5,7 +5,6 @@ name the network and its settings, or one of the authors' .th. That is a pickle:
 that it can name the networks below and run nothing else. Nothing is downloaded.
 """
 
-import json
 import multiprocessing
 from fractions import Fraction
 from functools import lru_cache
@@ -19,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import parse_json, shortened
 
 NETWORKS = {"HTDemucs": "demucs.htdemucs", "HDemucs": "demucs.hdemucs", "Demucs": "demucs.demucs"}
 VOCALS = "vocals"
@@ -92,7 +92,10 @@ def _tensors(weights: Path) -> dict[str, Any]:
             f"{weights} does not tell its network (klass, args, kwargs in the metadata), or is quantised: take "
             "htdemucs as the package demucs 4.1 exports it, or the authors' .th"
         )
-    args, kwargs = (_decoded(json.loads(card.get(key, empty))) for key, empty in (("args", "[]"), ("kwargs", "{}")))
+    try:
+        args, kwargs = (_decoded(parse_json(card.get(key, empty))) for key, empty in (("args", "[]"), ("kwargs", "{}")))
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise UserError(f"{weights} does not tell its network ({shortened(str(error))}): take htdemucs") from error
     return {"klass": _network(card["klass"], weights), "args": args, "kwargs": kwargs, "state": state}
 
 

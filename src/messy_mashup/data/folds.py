@@ -13,6 +13,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import first_twin
+from messy_mashup.text_table import read_text_table
 
 ALL = -1  # the fold of a member that is trained on everything and validated on nothing
 
@@ -74,21 +76,29 @@ def dealt(index: pd.DataFrame, count: int, seed: int, remedy: str) -> pd.DataFra
 
 def open_folds(path: Path, index: pd.DataFrame, count: int, seed: int) -> Folds:
     """The folds of the CSV at `path`; where it is not there yet, make them and write it."""
-    return Folds(written_once(path, index, lambda: make_folds(index, count, seed).table))
+    table = written_once(path, index, lambda: make_folds(index, count, seed).table)
+    numbers = table.get("fold", pd.Series(dtype=object))
+    if not len(numbers) or set(numbers) != {str(fold) for fold in range(count)}:
+        raise UserError(f"{path} does not cut into folds 0 to {count - 1}: remove it, and the runs that used it")
+    return Folds(table.assign(fold=numbers.astype(np.int64)))
 
 
 def written_once(path: Path, index: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table of the CSV at `path`, a row a song or recording of the index; made and written where it is not there.
+    """The table of the CSV at `path`, a row a song or recording of the index; made and written where it is not
+    there. All cells are text.
 
     It is read and not made again, so that another version of a library cannot move a song.
     """
     if not path.exists():
         with write_whole(path) as temporary:
             make().to_csv(temporary, index=False, lineterminator="\n")
-    table = pd.read_csv(path, dtype={"kind": str, "group": str, "label": str}, keep_default_na=False)
+    table = read_text_table(path).astype(str)
     recorded = index[index["kind"].isin(["stem", "noise"])]
     groups = set(map(tuple, recorded[["kind", "group"]].to_numpy()))
-    if set(map(tuple, table[["kind", "group"]].to_numpy())) != groups:
+    if not {"kind", "group", "label"} <= set(table.columns):
+        raise UserError(f"{path} lacks kind, group or label: remove it, and the runs that used it")
+    there = list(map(tuple, table[["kind", "group"]].to_numpy()))
+    if set(there) != groups or first_twin(there) is not None:
         raise UserError(f"{path} holds other songs than the bank: remove it, and the runs that used it")
     return table
 

@@ -38,7 +38,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A CSV as text, with these columns and any others; UserError where it is missing, damaged or lacks one."""
     if not path.is_file():
         raise UserError(f"{path} is missing: unpack the whole data set")
-    table = read_text_table(path)
+    table = read_text_table(path).astype(str)
     absent = [column for column in columns if column not in table.columns]
     if absent:
         raise UserError(f"{path} has no column {', '.join(absent)}, only {shortened(', '.join(table.columns))}")

@@ -83,9 +83,18 @@ def split_as_given(index: pd.DataFrame) -> Splits:
 
 def open_splits(path: Path, index: pd.DataFrame, ratios: tuple[int, int, int], repetitions: int, seed: int) -> Splits:
     """The splits by ratios of the CSV at `path`, made and written where it is not there."""
-    return Splits(written_once(path, index, lambda: split_by_ratios(index, ratios, repetitions, seed).table))
+    table = written_once(path, index, lambda: split_by_ratios(index, ratios, repetitions, seed).table)
+    return _checked(path, repetitions, table)
 
 
 def open_given(path: Path, index: pd.DataFrame) -> Splits:
     """The corpus's own split in the CSV at `path`, taken from the index where it is not there."""
-    return Splits(written_once(path, index, lambda: split_as_given(index).table))
+    return _checked(path, 1, written_once(path, index, lambda: split_as_given(index).table))
+
+
+def _checked(path: Path, repetitions: int, table: pd.DataFrame) -> Splits:
+    columns = [f"split{repetition}" for repetition in range(repetitions)]
+    as_written = table.columns.tolist() == ["kind", "group", "label", *columns]
+    if not as_written or not table[columns].isin([*SIDES, NO_SIDE]).all(axis=None):
+        raise UserError(f"{path} does not hold {repetitions} splits: remove it, and the runs that used it")
+    return Splits(table)

@@ -5,7 +5,6 @@ memory is that of one; what an earlier call left is kept where it is of the same
 """
 
 import hashlib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec, speech_log_mel
 from messy_mashup.features.logmel import padding_value, wave_log_mel
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import read_arrays
 
 CLIPS_EACH = 1024  # 49 MB of 299 frames
 NAME = "features-{:05d}.npz"
@@ -67,9 +67,8 @@ def _features(bank: Bank, shard: np.ndarray, spec: FrameSpec, frames: int) -> It
 def _origin(path: Path) -> str:
     """Of what a file is; empty where there is none, or no whole one."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return str(arrays["origin"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return str(read_arrays(path, {"origin": "U"}, "features", "it is written again", others=True)["origin"])
+    except UserError:
         return ""
 
 

@@ -15,7 +15,7 @@ from messy_mashup.data.splits import Splits, open_given, open_splits
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.arrangement import Arrangements, draw
-from messy_mashup.mashup.arrangement_table import from_table, read_table, to_table
+from messy_mashup.mashup.arrangement_table import check_table, from_table, read_table, to_table
 from messy_mashup.mashup.pool import ABSENT, Pool
 from messy_mashup.purposes import TESTING, VALIDATION
 from messy_mashup.recipe import FoldRecipe, MashupRecipe
@@ -102,7 +102,11 @@ def _open_table(path: Path, bank: Bank, folds: Folds | Splits, recipe: FoldRecip
         parts = [_fold_table(bank, folds, recipe, fold, purpose) for fold in range(folds.count)]
         with write_whole(path) as temporary:
             pd.concat(parts).to_csv(temporary, index=False, lineterminator="\n")
-    return read_table(path)
+    table = read_table(path)
+    check_table(table, bank.index["clip"].to_numpy(str), bank.classes, path)
+    if not {"id", "fold"} <= set(table.columns):
+        raise UserError(f"{path} lacks id or fold: remove it, and the runs that used it")
+    return table
 
 
 def _fold_table(bank: Bank, folds: Folds | Splits, recipe: FoldRecipe, fold: int, purpose: int) -> pd.DataFrame:

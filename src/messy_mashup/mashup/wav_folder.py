@@ -23,6 +23,7 @@ from messy_mashup.mashup.arrangement_table import to_table
 from messy_mashup.mashup.pool import Pool
 from messy_mashup.mashup.render import render
 from messy_mashup.mashup.stretch import Stretch
+from messy_mashup.own_files import read_object
 from messy_mashup.purposes import TRAINING
 from messy_mashup.recipe import MashupRecipe
 
@@ -102,10 +103,7 @@ def _claim_folder(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _refuse_other_settings(path: Path, settings: dict[str, Any]) -> None:
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): name another folder with --out") from error
+    there = read_object(path, "name another folder with --out")
     now = json.loads(json.dumps(settings))
     differ = [f"{name} {there.get(name)} there, {now.get(name)} now" for name in now | there
               if there.get(name) != now.get(name)]  # fmt: skip

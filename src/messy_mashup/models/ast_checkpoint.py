@@ -4,7 +4,6 @@ A checkpoint is a folder with config.json, model.safetensors and, mostly, prepro
 named as transformers 4 named its modules; transformers 5 renamed the modules and kept the names on the hub.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from messy_mashup.features.frame_spec import AST_FBANK
 from messy_mashup.files import file_digest
 from messy_mashup.models.adapters import WRAPPED
 from messy_mashup.models.hub import from_hub, listed
+from messy_mashup.own_files import read_object
 from messy_mashup.paths import ATTACHED_DEPTH, find_weights, folders_below
 
 CONFIG, TENSORS, EXTRACTOR = "config.json", "model.safetensors", "preprocessor_config.json"
@@ -182,13 +182,7 @@ def _check_extractor(path: Path, extractor: Extractor) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}): get the checkpoint again") from error
-    if not isinstance(fields, dict):
-        raise UserError(f"{path} is no JSON object: get the checkpoint again")
-    return fields
+    return read_object(path, "get the checkpoint again", finite=False)
 
 
 def _differences(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from messy_mashup.errors import UserError
 from messy_mashup.scoring.plots import draw_learning_curves
-from messy_mashup.training.run_folder import METRICS, STATE, TEST, WEIGHTS, is_complete
+from messy_mashup.training.run_folder import METRICS, STATE, TEST, WEIGHTS, is_complete, read_metrics
 
 SCORES = ["val_macro_f1", "val_accuracy"]
 
@@ -23,7 +23,7 @@ def members(runs: Path, names: Sequence[str]) -> pd.DataFrame:
         raise UserError(f"{runs} holds no member of {', '.join(names)}: train one with notebook 03 or 04")
     rows = []
     for folder in folders:
-        metrics = pd.read_csv(folder / METRICS) if (folder / METRICS).exists() else pd.DataFrame(columns=SCORES)
+        metrics = read_metrics(folder) if (folder / METRICS).exists() else pd.DataFrame(columns=SCORES)
         scores = metrics[SCORES].iloc[-1] if len(metrics) else [None] * len(SCORES)
         trained = (folder / WEIGHTS).exists() and is_complete(folder)
         finished = trained and (folder / TEST).exists()
@@ -35,7 +35,7 @@ def learning_curves(runs: Path, names: Sequence[str]) -> dict[str, Figure]:
     """The curves of the members that have done an epoch, by run and member."""
     drawn = {}
     for folder in _folders(runs, names, (METRICS,)):
-        drawn[f"{folder.parent.name}/{folder.name}"] = draw_learning_curves(pd.read_csv(folder / METRICS))
+        drawn[f"{folder.parent.name}/{folder.name}"] = draw_learning_curves(read_metrics(folder))
     return drawn
 
 

@@ -12,6 +12,7 @@ import torch
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_faults_told
+from messy_mashup.own_files import read_object
 from messy_mashup.recipe_text import to_json
 from messy_mashup.release import onnx_file, usage
 from messy_mashup.release.hub_upload import RELEASE_FILE
@@ -65,9 +66,9 @@ def refuse_other(out: Path) -> None:
     if not files:
         return
     try:
-        digests = json.loads((out / RELEASE_FILE).read_text())["files"]
+        digests = read_object(out / RELEASE_FILE, "name another folder")["files"]
         strange = sorted(files - digests.keys() - {RELEASE_FILE})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, KeyError, TypeError, AttributeError):
         raise UserError(f"{out} holds something else than a release: name another folder with --out") from None
     strange += [name for name in sorted(files & digests.keys()) if file_digest(out / name).hex() != digests[name]]
     if strange:

@@ -3,6 +3,7 @@
 Log-probabilities go in as (runs, clips, classes) and come out as (clips, classes).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -35,6 +36,11 @@ class Mean:
         mean = np.tensordot(self.shares, np.exp(log_probabilities), axes=1)
         return np.log(mean.clip(min=TINY))
 
+    def fault(self, runs: int) -> str | None:
+        """Why it could not combine so many runs, or None."""
+        whole = len(self.shares) == runs and min(self.shares, default=-1) >= 0 and math.isclose(sum(self.shares), 1)
+        return None if whole else "its shares are not one a run, or do not sum to 1"
+
 
 @dataclass(frozen=True)
 class Geometric:
@@ -45,6 +51,10 @@ class Geometric:
     def combine(self, log_probabilities: np.ndarray) -> np.ndarray:
         """Log-probabilities of the blend."""
         return log_softmax(log_probabilities.mean(axis=0), axis=1)
+
+    def fault(self, runs: int) -> str | None:
+        """Why it could not combine so many runs, or None."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,10 @@ class RankMean:
                 "label more clips at once, or run blend.py again with --method equal"
             )
         return log_softmax(mean_ranks(log_probabilities) / self.temperature, axis=1)
+
+    def fault(self, runs: int) -> str | None:
+        """Why it could not combine so many runs, or None."""
+        return None if 0 < self.temperature < math.inf else "its temperature is none"
 
 
 Combiner = Annotated[Mean | Geometric | RankMean | Stack, Field(discriminator="kind")]

@@ -18,7 +18,9 @@ from scipy.special import logsumexp
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import check_name, path_below, write_whole
+from messy_mashup.own_files import read_object
 from messy_mashup.paths import BLEND_POINTER
+from messy_mashup.recipe_text import first_fault
 from messy_mashup.scoring import metrics
 from messy_mashup.scoring.blending import EQUAL, Mean, Rule, tempered
 from messy_mashup.scoring.match_folder import Matcher
@@ -158,18 +160,35 @@ def save_blend(blend: Blend, runs: Path) -> Path:
 def load_blend(runs: Path, name: str | None = None) -> Blend:
     """The blend of that name below `runs`, or the one in use."""
     pointer = runs / BLEND_POINTER
-    path = path_below(runs / BLENDS, f"{name or _read_json(pointer)['blend']}.json", pointer)
+    path = path_below(runs / BLENDS, f"{name or _name_in_use(pointer)}.json", pointer)
     try:
         blend = TypeAdapter(Blend).validate_python(_read_json(path))
     except ValidationError as error:
-        told = error.errors()[0]
-        place = ".".join(map(str, told["loc"]))
-        raise UserError(
-            f"{path} is not a blend of this version ({place}: {told['msg']}): run blend.py again"
-        ) from error
-    for name in (*blend.members, *blend.runs):  # what test mashups score is written there
-        path_below(runs, name, path)
+        raise UserError(f"{path} is not a blend of this version ({first_fault(error)}): run blend.py again") from error
+    for folder in (*blend.members, *blend.runs, *([blend.matcher.folder] if blend.matcher else [])):
+        path_below(runs, folder, path)
+    if fault := _fault(blend):
+        raise UserError(f"{path} is no blend ({fault}): run blend.py again")
     return blend
+
+
+def _name_in_use(pointer: Path) -> str:
+    name = _read_json(pointer).get("blend")
+    if not isinstance(name, str) or not name:
+        raise UserError(f"{pointer} is damaged: it names no blend: run blend.py again")
+    return name
+
+
+def _fault(blend: Blend) -> str | None:
+    """What in a blend's file does not fit together."""
+    if not len(blend.members) == len(blend.weights) == len(blend.counted_for):
+        return "members, weights and counted_for are not of one length"
+    if set(blend.counted_for) != set(blend.runs) or len(set(blend.runs)) < len(blend.runs):
+        return "the runs are not those of its members"
+    temperatures = blend.rule.temperatures
+    if len(temperatures) != len(blend.runs) or not all(0 < one < math.inf for one in temperatures):
+        return "its rule is not of as many runs, or a temperature is none"
+    return blend.rule.combiner.fault(len(blend.runs))
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -178,9 +197,6 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run blend.py first") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): run blend.py again") from error
+    if not path.exists():
+        raise UserError(f"{path} is missing: run blend.py first")
+    return read_object(path, "run blend.py again", finite=False)  # the score of members of all songs is not known

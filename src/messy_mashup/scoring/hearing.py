@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,9 +105,8 @@ class _Judge:
         try:
             if self.journal is not None:
                 key = self.key(file)
-                if noted := self.journal.get(key):
-                    opinions = [Opinion(np.array(logits), np.array(votes), chunks) for logits, votes, chunks in noted]
-                    return _Heard(file, key, known=opinions)
+                if noted := _noted(self.journal.get(key), [len(one.classes) for one in self.listeners]):
+                    return _Heard(file, key, known=noted)
             specs = {listener.spec for listener in self.listeners}
             return _Heard(file, key, log_mels={spec: file_log_mel(file, spec) for spec in specs})
         except UserError as error:
@@ -121,6 +121,18 @@ class _Judge:
             replace(file, known=_finite(file.file, next(opinions)), log_mels=None) if file.log_mels else file
             for file in files
         ]
+
+
+def _noted(values: Any, classes: Sequence[int]) -> Opinions:
+    """A journal's opinions of a file; none where they are not those of listeners of so many classes."""
+    try:
+        noted = [Opinion(np.array(logits, float), np.array(votes), int(chunks)) for logits, votes, chunks in values]
+    except (TypeError, ValueError):  # nothing was noted, or something else than opinions
+        return []
+    if [one.logits.shape for one in noted] != [(count,) for count in classes]:
+        return []
+    sound = all(one.votes.shape == one.logits.shape and one.votes.dtype.kind in "if" for one in noted)
+    return noted if sound else []
 
 
 def _finite(file: Path, opinions: Sequence[Opinion]) -> Opinions | UserError:

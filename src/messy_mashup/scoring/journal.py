@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from messy_mashup.claim import lock_file
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_faults_told
+from messy_mashup.own_files import parse_json
 
 
 class Journal:
@@ -57,7 +58,7 @@ class Journal:
         lines = self._file.read().splitlines(keepends=True)
         whole = lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
         try:
-            head, *entries = [json.loads(line) for line in whole]
+            head, *entries = [parse_json(line) for line in whole]
             values = {entry["key"]: entry["value"] for entry in entries}
             same = head == {"origin": origin}
         except (ValueError, KeyError, TypeError):  # none yet, or no journal of this kind

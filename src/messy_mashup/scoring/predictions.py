@@ -1,6 +1,5 @@
 """Where the rooms meet: an `.npz` of logits, which tells nothing of the model that made them."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +7,12 @@ import numpy as np
 
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import read_arrays, shortened
 
 NO_LABEL = -1
+NO_FOLD = -1
+REMEDY = "remove it and score again"
+KINDS = {"id": "U", "classes": "U", "logits": "f", "fold": "i", "label": "i", "origin": "U"}  # of a file
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class Predictions:
             raise UserError(f"the model gave no finite logits for {len(broken)} clips, first {broken[0]}")
         if len(set(self.id.tolist())) != clips:
             raise ValueError("an id occurs twice")
+        if len(set(self.classes.tolist())) != classes:
+            raise ValueError("a class occurs twice")
+        if ((self.label < NO_LABEL) | (self.label >= classes) | (self.fold < NO_FOLD)).any():
+            raise ValueError("a label is none of the classes, or a fold is none")
 
 
 def save(predictions: Predictions, path: Path) -> None:
@@ -42,11 +49,10 @@ def save(predictions: Predictions, path: Path) -> None:
 
 def load(path: Path) -> Predictions:
     """Read predictions; nothing is unpickled."""
+    if not path.exists():
+        raise UserError(f"{path} is missing: train that member first")
+    fields = read_arrays(path, KINDS, "predictions", REMEDY)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            fields = {name: arrays[name] for name in arrays.files}
-            return Predictions(**fields | {"origin": str(fields["origin"])})
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: train that member first") from None
-    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} does not hold predictions ({error}): remove it and score again") from error
+        return Predictions(**fields | {"origin": str(fields["origin"])})
+    except (ValueError, TypeError, UserError) as error:
+        raise UserError(f"{path} does not hold predictions ({shortened(str(error))}): {REMEDY}") from error

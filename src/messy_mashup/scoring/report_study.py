@@ -1,11 +1,12 @@
 """A report's part on how a blend's runs are combined: from the study that blend.py leaves beside the blend."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from messy_mashup.errors import UserError
+from messy_mashup.own_files import read_object, shortened
 from messy_mashup.scoring import page
 from messy_mashup.scoring.blend_report import MEMBERS, METHODS, STUDY
 from messy_mashup.scoring.blending import EQUAL
@@ -26,9 +27,11 @@ def parts_of_study(blends: Path, name: str) -> list[Part]:
     path = blends / f"{name}{STUDY}"
     if not path.is_file():
         return []
-    study = json.loads(path.read_text())
-    methods = [page.table(_methods(study["methods"]))]
-    runs = [page.table(_runs(study))]
+    study = read_object(path, "run blend.py again", finite=False)
+    try:
+        methods, runs = [page.table(_methods(study["methods"]))], [page.table(_runs(study))]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is no study of this version ({shortened(str(error))}): run blend.py again") from error
     for end, body, alt, caption in (
         (METHODS, methods, "differences of the methods' scores from equal weights", READ_METHODS),
         (MEMBERS, runs, "score against the number of runs", READ_MEMBERS),

@@ -30,6 +30,13 @@ class Stack:
         """Log-probabilities (clips, classes) from those of the runs (runs, clips, classes)."""
         return log_softmax(_features(log_probabilities) @ np.array(self.coefficients).T + self.intercepts, axis=1)
 
+    def fault(self, runs: int) -> str | None:
+        """Why it could not combine so many runs, or None."""
+        classes = len(self.intercepts)
+        whole = len(self.coefficients) == classes and all(len(row) == runs * classes for row in self.coefficients)
+        finite = np.isfinite(np.array([*self.intercepts, *(one for row in self.coefficients for one in row)])).all()
+        return None if whole and finite else "its coefficients are not one a class, run and class"
+
 
 def fit_stack(log_probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Stack:
     """Fit on held-out clips; the L2 penalty is the one of the least log loss on inner folds.

@@ -9,6 +9,7 @@ import pandas as pd
 
 from messy_mashup.files import write_whole
 from messy_mashup.search.evidence import Evidence
+from messy_mashup.text_table import read_numbers
 
 SEARCH_VERSION = 2  # raise it when the same mashups give other finds
 CARD, LENGTHS, BURSTS, VOICES = "card.json", "lengths.csv", "bursts.csv", "voices.csv"
@@ -31,5 +32,7 @@ def kept(folder: Path, card: dict[str, Any], gather: Callable[[], Evidence]) -> 
                 table.to_csv(temporary, index=False, lineterminator="\n")
         with write_whole(path) as temporary:
             temporary.write_text(text)
-    lengths, bursts, voices = (pd.read_csv(folder / name) for name in (LENGTHS, BURSTS, VOICES))
+    remedy = f"remove {folder}, its mashups are searched again"
+    lengths = read_numbers(folder / LENGTHS, {"length_s": float}, remedy)
+    bursts, voices = read_numbers(folder / BURSTS, {}, remedy), read_numbers(folder / VOICES, {"steady": bool}, remedy)
     return Evidence(lengths["length_s"].to_numpy(float), bursts, voices.astype({"steady": bool}))

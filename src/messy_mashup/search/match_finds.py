@@ -21,9 +21,11 @@ from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.arrangement import Arrangements
 from messy_mashup.mashup.render import as_of_a_host
+from messy_mashup.own_files import LARGE_BYTES, read_bytes, shortened
 from messy_mashup.recipe import BurstLevel
 from messy_mashup.search.matches import find_matches
 from messy_mashup.search.voice_catalogue import ANY_OFFSET_S, LEAST_S, VoiceCatalogue
+from messy_mashup.text_table import parse_text_table
 
 MATCH_VERSION = 2  # raise it when the same mashups give other matches
 AT_ONCE = 24  # mashups that are searched together
@@ -79,10 +81,25 @@ def find_all(
             with write_whole(portion.path(folder)) as temporary:
                 found.to_csv(temporary, index=False, lineterminator="\n")
             bar.update(len(portion.mashups))
-    tables = [pd.read_csv(portion.path(folder), dtype=str, keep_default_na=False) for portion in portions]
-    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
-    flags = {name: whole[name] == "True" for name in ("steady", "found")}
-    return whole.astype(TYPES).assign(**flags)
+    tables = [read_portion(portion.path(folder)) for portion in portions]
+    return pd.concat(tables, ignore_index=True) if tables else _typed(pd.DataFrame(columns=COLUMNS))
+
+
+def read_portion(path: Path) -> pd.DataFrame:
+    """What was found in one portion; UserError where its file is not as it was written."""
+    remedy = "remove that file, its mashups are searched again"
+    table = parse_text_table(read_bytes(path, remedy, LARGE_BYTES), path).astype(str)
+    if table.columns.tolist() != COLUMNS or not table[["steady", "found"]].isin(["True", "False"]).all(axis=None):
+        raise UserError(f"{path} does not hold finds: {remedy}")
+    try:
+        return _typed(table)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{path} does not hold finds ({shortened(str(error))}): {remedy}") from error
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    flags = {name: table[name] == "True" for name in ("steady", "found")}
+    return table.astype(TYPES).assign(**flags)
 
 
 class _Portion(NamedTuple):

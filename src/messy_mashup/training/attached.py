@@ -4,8 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from messy_mashup import paths
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, files_below, refuse_link_out, write_whole
@@ -20,6 +18,7 @@ from messy_mashup.training.run_folder import (
     is_complete,
     is_leftover,
     read_card,
+    read_metrics,
     recipe_trained,
 )
 
@@ -115,8 +114,7 @@ def _distance(member: Path) -> tuple[float, ...]:
     if (member / STATE).exists():
         header = read_card(member / STATE)
         return (len(header["rows"]), header["progress"].get("step", 0), *predicted)
-    metrics = member / METRICS
-    return (len(pd.read_csv(metrics)) if metrics.exists() else 0, 0, *predicted)
+    return (len(read_metrics(member)) if (member / METRICS).exists() else 0, 0, *predicted)
 
 
 def _digest(path: Path) -> bytes | None:

@@ -19,8 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from messy_mashup import claim
-from messy_mashup.errors import STOPPED_STATUS
+from messy_mashup.errors import STOPPED_STATUS, UserError
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import read_object, shortened
 
 CLAIM, LEASE = ".claim", ".lease"  # the lock says which process trains here; the lease that its machine lives
 FIRST_BEAT_S, BEAT_S = 1.0, 10.0  # two that take a folder in the same moment see it at the first beat
@@ -65,15 +66,16 @@ def _leased(lease: Path, doing: str) -> Iterator[None]:
 def _refuse_living(lease: Path, doing: str) -> None:
     """Of a holder on this machine the lock has told already that it lives no more."""
     try:
-        there = json.loads(lease.read_text())
+        there = read_object(lease, "wait a minute, then remove it")
         renewed_s = lease.stat().st_mtime
-    except (FileNotFoundError, ValueError):
+        machine, lessee = str(there["machine"]), shortened(str(there["holder"]))
+    except (FileNotFoundError, UserError, KeyError):  # none, or not one that a process here has written
         return
     with tempfile.TemporaryFile(dir=lease.parent) as probe:
         age_s = os.fstat(probe.fileno()).st_mtime - renewed_s
-    if there["machine"] != socket.gethostname() and age_s < LEASE_S:
+    if machine != socket.gethostname() and age_s < LEASE_S:
         raise claim.Held(
-            f"{doing} by {there['holder']}, which gave a sign of life {max(0.0, age_s):.0f} s ago: wait for it or stop "
+            f"{doing} by {lessee}, which gave a sign of life {max(0.0, age_s):.0f} s ago: wait for it or stop "
             f"it; if its machine is lost, the folder is free {LEASE_S:.0f} s after the last"
         )
 

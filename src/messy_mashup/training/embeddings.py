@@ -7,7 +7,6 @@ interrupted command has embedded is there when it is run again.
 import hashlib
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -23,6 +22,7 @@ from messy_mashup.errors import Stopped, UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.files import write_whole
 from messy_mashup.models.maest import MAEST, PARTS, embedder
+from messy_mashup.own_files import read_arrays
 from messy_mashup.recipe import MAESTRecipe, ScoringRecipe
 from messy_mashup.scoring.pooling import mean_logits
 from messy_mashup.scoring.predict import windows_of
@@ -30,6 +30,7 @@ from messy_mashup.training.stop import Stop
 
 FOLDER = "embeddings"  # below the runs
 ABOUT = "about.json"
+KINDS = {"key": "U", "count": "i", "windows": "f", "chunk": "i"}  # of a shard
 WINDOWS_AT_ONCE = 16  # of 30 s: each has 1,685 tokens
 SHARD_CLIPS, SHARD_S = 512, 60.0  # a shard is written after so many clips, or seconds: what a kill may lose
 HEARD_BY = ("windows", "overlap", "chunks", "chunk_s", "seed")  # fields of a scoring that lay the windows
@@ -183,15 +184,13 @@ class Embeddings:
 
 def _read(path: Path, width: int) -> dict[str, Embedded]:
     """The clips of a shard; nothing is unpickled."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            key, count, windows, chunk = (arrays[name] for name in ("key", "count", "windows", "chunk"))
-        if windows.shape != (len(chunk), width) or count.sum() != len(chunk) or len(key) != len(count):
-            raise ValueError(f"its windows are of shape {windows.shape}")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} does not hold embeddings ({error}): remove that file, its clips are embedded anew"
-        ) from error
+    remedy = "remove that file, its clips are embedded anew"
+    key, count, windows, chunk = read_arrays(path, KINDS, "embeddings", remedy).values()
+    whole = key.ndim == count.ndim == chunk.ndim == 1 and windows.shape == (len(chunk), width)
+    if not whole or len(key) != len(count) or (count < 1).any() or sum(count.tolist()) != len(chunk):
+        raise UserError(f"{path} does not hold embeddings (its windows are of shape {windows.shape}): {remedy}")
+    if not np.isfinite(windows).all() or len(set(key.tolist())) < len(key):
+        raise UserError(f"{path} does not hold embeddings (a number is not finite, or a clip is there twice): {remedy}")
     ends = np.cumsum(count)
     return {
         str(name): Embedded(windows[end - size : end], chunk[end - size : end])

@@ -14,7 +14,7 @@ from messy_mashup.scoring import ensemble, predictions
 from messy_mashup.scoring.ensemble import BLENDS, load_blend
 from messy_mashup.scoring.predictions import NO_LABEL, Predictions
 from messy_mashup.training.members import held_out_by_run, tested_by
-from messy_mashup.training.run_folder import METRICS, WEIGHTS, fold_name, is_complete, read_card
+from messy_mashup.training.run_folder import METRICS, WEIGHTS, fold_name, is_complete, read_card, read_metrics
 
 Kind = Literal["run", "blend"]
 Part = Literal["validation", "test"]
@@ -43,7 +43,7 @@ class Evaluated:
         tables: dict[str, dict[str, pd.DataFrame]] = {}
         for folder in self.members:
             if (folder / METRICS).exists():
-                tables.setdefault(folder.parent.name, {})[folder.name] = pd.read_csv(folder / METRICS)
+                tables.setdefault(folder.parent.name, {})[folder.name] = read_metrics(folder)
         return tables
 
 

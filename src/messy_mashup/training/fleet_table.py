@@ -1,7 +1,7 @@
 """What a fleet has done, is doing and has left, as plain text that reads well in a log."""
 
-import csv
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from messy_mashup.errors import UserError
-from messy_mashup.training.run_folder import METRICS, TEST, is_complete, recipe_trained, refuse_another
+from messy_mashup.training.run_folder import METRICS, TEST, is_complete, read_metrics, recipe_trained, refuse_another
 
 DONE, RUNNING, WAITING, STOPPED, FAILED = "done", "running", "waiting", "stopped", "failed"
 LOST, BUSY = "lost", "busy"  # its process is gone, or its folder is another's: it waits again
@@ -158,8 +158,8 @@ class Table:
 
 def _scores(folder: Path) -> list[float | None]:
     """The validation score of each epoch that is done; None where nothing is held out."""
-    path = folder / METRICS
-    if not path.exists():
+    if not (folder / METRICS).exists():
         return []
-    with path.open(newline="") as file:
-        return [float(row[SCORE]) if row.get(SCORE) else None for row in csv.DictReader(file)]
+    table = read_metrics(folder)
+    scores = table[SCORE] if SCORE in table else [math.nan] * len(table)
+    return [None if math.isnan(score) else float(score) for score in scores]

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
+from messy_mashup.own_files import read_object
 from messy_mashup.recipe import Recipe
 from messy_mashup.recipe_text import to_json
 from messy_mashup.scoring.label_scores import label_scores, summary, told_labels
@@ -44,7 +45,7 @@ def fit_labels(
     if (member / run_folder.WEIGHTS).exists():
         run_folder.refuse_another(member, run_folder.read_card(member / run_folder.WEIGHTS), card)
         if (run / SUMMARY).exists():
-            return json.loads((run / SUMMARY).read_text())
+            return read_object(run / SUMMARY, f"remove {run} and train it again", finite=False)
     if recipe.train.class_weights or recipe.train.label_smoothing:
         raise UserError("train.class_weights and train.label_smoothing are for one class a clip: leave them out here")
     fold = table.folds(recipe.folds.count, recipe.folds.seed)

@@ -21,6 +21,7 @@ from messy_mashup.data.listing import read_table
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.files import path_below
+from messy_mashup.own_files import first_twin, shortened, shown
 from messy_mashup.training.embedded_clips import bank_clips, file_clips
 from messy_mashup.training.embeddings import Clip
 
@@ -63,11 +64,13 @@ def read_labels(path: Path, bank: Bank | None = None, audio: Path | None = None)
     table = read_table(path, [])
     kind = next((name for name in (FILE, CLIP) if name in table.columns), None)
     if kind is None:
-        raise UserError(f"{path} has no column file or clip, only {', '.join(table.columns)}: it names no audio")
+        raise UserError(
+            f"{path} has no column file or clip, only {shortened(', '.join(table.columns))}: it names no audio"
+        )
     if table.empty:
         raise UserError(f"{path} has no row: name clips and their labels")
-    if twice := table.loc[table[kind].duplicated(), kind].tolist():
-        raise UserError(f"{path} has {twice[0]} twice: one row a clip")
+    if (twin := first_twin(table[kind])) is not None:
+        raise UserError(f"{path} has {shortened(twin)} twice: one row a clip")
     labels, target = _targets(path, table.drop(columns=[kind, *(name for name in TOGETHER if name in table.columns)]))
     ids = table[kind].to_numpy(str)
     if kind == FILE:
@@ -91,7 +94,9 @@ def _targets(path: Path, table: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarr
         for name in labels:
             if len(wrong := cells.loc[~cells[name].isin(["0", "1"]), name]):
                 row, cell = wrong.index[0] + 2, wrong.iloc[0]
-                raise UserError(f"{path}, line {row}: {name} is {cell!r}: write 0 or 1, or remove that column")
+                raise UserError(
+                    f"{path}, line {row}: {shortened(name)} is {shown(cell)}: write 0 or 1, or remove that column"
+                )
         target = (cells == "1").to_numpy(bool)
     if not labels:
         raise UserError(f"{path} names no label: give it a column labels, or one of 0 and 1 for each label")
@@ -108,9 +113,11 @@ def _groups(table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
 
 
 def _files(path: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    files = [path_below(folder, str(name), path) for name in names]
+    files = [path_below(folder, name, path) for name in names]
     if missing := [f"there is no file {file}" for file in files if not file.is_file()]:
-        raise UserError(f"{named_at_once(missing)}\nname their folder with --audio, or leave these rows out")
+        raise UserError(
+            f"{named_at_once(missing)}\n{path} names them: name their folder with --audio, or leave these rows out"
+        )
     return files
 
 
@@ -118,5 +125,5 @@ def _numbers(path: Path, bank: Bank, names: np.ndarray) -> np.ndarray:
     numbers = pd.Index(bank.index["clip"]).get_indexer(names)
     if (numbers < 0).any():
         unknown = names[numbers < 0]
-        raise UserError(f"{path}: {len(unknown)} clips are not in the bank {bank.root}, first {unknown[0]}")
+        raise UserError(f"{path}: {len(unknown)} clips are not in the bank {bank.root}, first {shortened(unknown[0])}")
     return numbers

@@ -23,6 +23,8 @@ from safetensors.torch import save_file
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest, write_whole
+from messy_mashup.own_files import parse_json, shortened, shown
+from messy_mashup.text_table import read_numbers
 
 RECIPE, STATE, WEIGHTS = "recipe.json", "state.safetensors", "weights.safetensors"
 METRICS, CURVES, OOF, TEST = "metrics.csv", "learning_curves.png", "oof.npz", "test.npz"
@@ -34,6 +36,11 @@ LEFTOVER = re.compile(r".*\.partial|\.tmp\w{6}")  # of write_whole; of safetenso
 
 Tensors = dict[str, torch.Tensor]
 ROOMS = ("model", "moments", "averaged")  # of a state's tensors; their names begin so in the file
+HEADER = ("card", "rows", "scaler", "progress")  # of a state
+REMEDY = "put a whole copy in its place, or remove it and train that member again"
+# What fields of a card or header hold, where they are there
+TYPES = {"recipe": dict, "train": dict, "folds": dict, "card": dict, "scaler": dict, "progress": dict, "epochs": int}
+TYPES |= {"fold": int, "plan": str, "bank": str, "classes": list, "rows": list}
 
 
 @dataclass(frozen=True)
@@ -81,13 +88,13 @@ def load_weights(path: Path) -> tuple[Tensors, dict[str, Any]]:
         card, digest = _card_and_digest(file)
         if digest not in (None, _digest(tensors, card)):
             raise ValueError("its bytes are not those that were written")
-    return tensors, card
+    return tensors, _Card.of(path, card)
 
 
 def read_card(path: Path) -> dict[str, Any]:
     """The card alone: what a member's weights say it was made of."""
     with _opened(path) as file:
-        return _card_and_digest(file)[0]
+        return _Card.of(path, _card_and_digest(file)[0])
 
 
 def weights_digest(folder: Path) -> str:
@@ -101,9 +108,40 @@ def weights_digest(folder: Path) -> str:
 
 def _card_and_digest(file: safe_open) -> tuple[dict[str, Any], str | None]:
     """From a file's header; files that were written before there was a digest hold the card alone."""
-    there = json.loads(file.metadata()[CARD])
+    there = parse_json(file.metadata()[CARD], finite=False)
     card, digest = there if isinstance(there, list) else (there, None)
+    if not isinstance(card, dict):
+        raise ValueError("its card is none")
+    _check_fields(card)
     return card, digest
+
+
+def _check_fields(card: dict[str, Any]) -> None:
+    for name, kind in TYPES.items():
+        if name in card and (not isinstance(card[name], kind) or isinstance(card[name], bool)):
+            raise ValueError(f"{name} in its card is no {kind.__name__}")
+    if not all(isinstance(one, str) for one in card.get("classes", [])):
+        raise ValueError("a class in its card is no text")
+    if not all(isinstance(row, dict) for row in card.get("rows", [])):
+        raise ValueError("a row in its card is none")
+    for inner in ("card", "recipe", "train", "folds"):
+        if inner in card:
+            _check_fields(card[inner])
+
+
+class _Card(dict[str, Any]):
+    """What a file's card holds; UserError for a field that it lacks."""
+
+    path = Path()
+
+    def __missing__(self, name: str) -> Any:
+        raise UserError(f"{self.path} is damaged or was not written here (its card lacks {name}): {REMEDY}")
+
+    @classmethod
+    def of(cls, path: Path, fields: dict[str, Any]) -> "_Card":
+        card = cls({name: cls.of(path, value) if isinstance(value, dict) else value for name, value in fields.items()})
+        card.path = path
+        return card
 
 
 def _digest(tensors: Tensors, card: dict[str, Any]) -> str:
@@ -123,11 +161,9 @@ def _opened(path: Path) -> Iterator[safe_open]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path} is damaged or was not written here ({error}): put a whole copy in its place, or remove it and "
-            "train that member again"
-        ) from error
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError, RuntimeError) as error:
+        told = shortened(str(error), 300)
+        raise UserError(f"{path} is damaged or was not written here ({told}): {REMEDY}") from error
 
 
 def save_state(folder: Path, state: State) -> None:
@@ -136,7 +172,7 @@ def save_state(folder: Path, state: State) -> None:
         with write_whole(folder / METRICS) as temporary:
             pd.DataFrame(state.rows).to_csv(temporary, index=False, lineterminator="\n")
     tensors = {f"{room}.{name}": value for room in ROOMS for name, value in getattr(state, room).items()}
-    header = {name: getattr(state, name) for name in ("card", "rows", "scaler", "progress")}
+    header = {name: getattr(state, name) for name in HEADER}
     save_weights(folder / STATE, tensors, header)
 
 
@@ -161,8 +197,10 @@ def load_state(folder: Path, card: dict[str, Any]) -> State | None:
     rooms: dict[str, Tensors] = {room: {} for room in ROOMS}
     for name, tensor in tensors.items():
         room, _, rest = name.partition(".")
+        if room not in rooms:
+            raise UserError(f"{folder / STATE} is damaged or was not written here (it holds {shown(name)}): {REMEDY}")
         rooms[room][rest] = tensor
-    return State(**header, **rooms)
+    return State(**{name: header[name] for name in HEADER}, **rooms)
 
 
 def recipe_trained(folder: Path) -> dict[str, Any] | None:
@@ -207,6 +245,13 @@ def _is_last_epoch(folder: Path, card: dict[str, Any]) -> bool:
     return len(_rows(folder)) == card["recipe"]["train"]["epochs"]
 
 
+def read_metrics(folder: Path) -> pd.DataFrame:
+    """A member's metrics.csv: a row an epoch, every column numbers, those of what is not held out NaN."""
+    table = read_numbers(folder / METRICS, {"epoch": float}, "remove that folder and train that member again")
+    if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
+        raise UserError(f"{folder / METRICS} is damaged (a cell is no number): {REMEDY}")
+    return table
+
+
 def _rows(folder: Path) -> list[dict[str, float]]:
-    metrics = folder / METRICS
-    return pd.read_csv(metrics).to_dict("records") if metrics.exists() else []
+    return read_metrics(folder).to_dict("records") if (folder / METRICS).exists() else []

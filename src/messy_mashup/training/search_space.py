@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import read_json
 from messy_mashup.recipe import Recipe
 from messy_mashup.recipe_text import override
 
@@ -151,12 +152,7 @@ def checked(space: Space, recipe: Recipe, where: str) -> Space:
 
 def read_space(path: Path, recipe: Recipe) -> Space:
     """The space in a JSON file; UserError names the file and the field that is wrong."""
-    try:
-        entries = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): name a JSON file") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error})") from error
+    entries = read_json(path, "name a JSON file of a search space")
     if not isinstance(entries, dict):
         raise UserError(f'{path} is no space: write it as {{"train.lr": {{"low": 1e-5, "high": 1e-3, "log": true}}}}')
     space = {field: _dimension(path, field, entry, recipe) for field, entry in entries.items()}

@@ -4,7 +4,6 @@ Optuna is imported here alone, and only when a study is opened. A trial is drawn
 before it and by what came of them; so a study that was interrupted draws what one that was not draws.
 """
 
-import json
 import math
 import time
 import warnings
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import parse_json, shortened
 from messy_mashup.training.search_space import Space, suggest
 from messy_mashup.training.study_turn import Turn
 
@@ -30,6 +30,7 @@ JOURNAL, JOURNAL_LOCK, TURN = "journal.log", ".journal.lock", ".turn"
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = "COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"  # Optuna's states
 CARD, FOLDER, WHY, RESUMES, REPEATS, SECONDS = "card", "folder", "why", "resumes", "repeats", "seconds"  # attributes
 NAME = "study"  # of the only study in a journal
+JOURNAL_FAULTS = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, OverflowError)
 IMPORTANCE_TRIALS = 10  # complete ones, of which a forest can tell anything
 
 
@@ -180,10 +181,15 @@ def _opened(folder: Path, rules: Rules) -> "OptunaStudy":
     journal, lock = folder / JOURNAL, Turn(folder / JOURNAL_LOCK)
     with lock:
         _mend(journal)
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+    try:
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+        # Asked for first: Optuna notes in the journal even that it could not create a study again.
+        studies = [study.study_name for study in storage.get_all_studies()]
+    except JOURNAL_FAULTS as error:
+        told = shortened(f"{type(error).__name__}: {error}")
+        raise UserError(f"{journal} is damaged (Optuna cannot replay it: {told}): {_remedy(journal)}") from error
     pruner = optuna.pruners.MedianPruner(rules.startup_trials, rules.warmup_epochs)
-    # Asked for first: Optuna notes in the journal even that it could not create a study again.
-    if any(study.study_name == NAME for study in storage.get_all_studies()):
+    if NAME in studies:
         return optuna.load_study(study_name=NAME, storage=storage, pruner=pruner)
     return optuna.create_study(study_name=NAME, storage=storage, pruner=pruner, direction=rules.direction)
 
@@ -201,12 +207,14 @@ def _mend(journal: Path) -> None:
         file.truncate(end)
     for number, line in enumerate(content[:end].splitlines(), 1):
         try:
-            json.loads(line)
+            if not isinstance(parse_json(line, finite=False), dict):
+                raise ValueError("it is no entry")
         except ValueError as error:
-            raise UserError(
-                f"{journal} is damaged at line {number} ({error}): put a whole copy in its place, or remove "
-                f"{journal.parent} and search again"
-            ) from error
+            raise UserError(f"{journal} is damaged at line {number} ({error}): {_remedy(journal)}") from error
+
+
+def _remedy(journal: Path) -> str:
+    return f"put a whole copy in its place, or remove {journal.parent} and search again"
 
 
 def _sampler(seed: int, drawn_before: int) -> "BaseSampler":

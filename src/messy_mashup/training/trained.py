@@ -18,6 +18,7 @@ from messy_mashup.data.audio import audio_fault
 from messy_mashup.data.corpora import named_at_once
 from messy_mashup.errors import Stopped, UserError
 from messy_mashup.files import file_digest
+from messy_mashup.own_files import shortened
 from messy_mashup.recipe import Backbone, Recipe
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.hearing import opinions_of_files
@@ -44,7 +45,7 @@ def load_member(folder: Path, device: torch.device) -> Listener:
             models.load_pretrained(model, backbone)
         model.load_learnt(tensors)
     except (KeyError, ValidationError, RuntimeError) as error:
-        raise UserError(f"{path} does not fit its recipe: {error}") from error
+        raise UserError(f"{path} does not fit its recipe: {shortened(str(error), 500)}") from error
     return listener_of(model, recipe, card["classes"], device)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 
 from messy_mashup import models
@@ -27,7 +26,7 @@ from messy_mashup.training import study, study_results
 from messy_mashup.training.claimed_folder import claimed, is_claimed
 from messy_mashup.training.fit import fit
 from messy_mashup.training.memory import OutOfMemory
-from messy_mashup.training.run_folder import METRICS, STATE, WEIGHTS, drop_state, fold_name, read_card
+from messy_mashup.training.run_folder import STATE, WEIGHTS, drop_state, fold_name, read_card, read_metrics
 from messy_mashup.training.search_space import Space, described, settings
 from messy_mashup.training.stop import Stop
 from messy_mashup.training.study import COMPLETE, FAIL, PRUNED, RUNNING, Pruned, Reports, Rules, Study
@@ -199,7 +198,7 @@ class Tuning:
             reports.take(read_card(folder / STATE)["rows"] if (folder / STATE).exists() else [])
             fit(taken.recipe, self.bank, self.plan, search.fold, folder, self.device, self.stop, also=[reports])
             # A member of one epoch that was killed before its first state counts as trained where all else is there.
-            reports.take(pd.read_csv(folder / METRICS).to_dict("records"))
+            reports.take(read_metrics(folder).to_dict("records"))
         except Pruned:
             outcome = Outcome(PRUNED)
         except UserError as error:
