@@ -33,6 +33,11 @@ def le(value: int, size: int = 4) -> bytes:
     return value.to_bytes(size, "little")
 
 
+def with_bytes(content: bytes, other: dict[int, int]) -> bytes:
+    """The content with other bytes in some places."""
+    return bytes(other.get(place, byte) for place, byte in enumerate(content))
+
+
 def last_page(ogg: bytes) -> int:
     return ogg.rindex(b"OggS")
 
@@ -41,6 +46,10 @@ def second_page_lost(ogg: bytes) -> bytes:
     begin, end = [found.start() for found in re.finditer(b"OggS", ogg)][-2:]
     return ogg[:begin] + ogg[end:]
 
+
+AVERAGE = made.noted_mp3_seeds(Path())[2]
+# Heads of three frames gone, and in place of one that of a frame of another kind: at 48 kHz
+OTHER_KIND = with_bytes(AVERAGE, {2558: 12, 2701: 211, 2809: 106, 2853: 255, 2854: 251})
 
 REFUSED = {
     "wav, its sound cut by a byte": (WAV[:-1], "is cut short: 1 of the bytes"),
@@ -82,6 +91,7 @@ REFUSED = {
     ),
     "opus, cut": (OPUS[: last_page(OPUS)], "last page is not marked as the end"),
     "opus, a byte of a page": (put(OPUS, 5000, bytes([OPUS[5000] ^ 1])), r"is damaged at byte \d+ of"),
+    "mp3, a frame of another kind": (OTHER_KIND, r"is damaged: \d+ samples decode, and it should hold 9600"),
     "mp3, headers behind its end": (MP3 + b"\xff\xfb\x90\x64" * 250_000, "does not tell its length: convert it"),
     "mp3, 100 hours noted": (put(MP3, MP3.index(b"Xing") + 8, (13_781_250).to_bytes(4)), "is cut short"),
 }

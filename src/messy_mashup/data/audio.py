@@ -261,6 +261,10 @@ def _check_decoded(audio: _Audio, decoded: int, path: Path) -> None:
     if mp3.goes_on(audio.descriptor, position) if audio.in_rows else size - position > MPEG_UNREAD_SHARE * size:
         raise UserError(f"{path}: its header does not tell its length: convert it to wav or flac")
     mp3.refuse_cut(audio.frames, decoded, audio.tolerance, path)
+    if decoded > audio.frames:  # a frame of another kind makes libsndfile begin anew
+        raise UserError(
+            f"{path}: is damaged: {decoded} samples decode, and it should hold {audio.frames}: get the file again"
+        )
 
 
 def _fitted(wave: np.ndarray, length: int) -> np.ndarray:
