@@ -48,6 +48,7 @@ def main() -> None:
 
 def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blend: "Blend") -> None:
     from messy_mashup.competition.entry import write_entry
+    from messy_mashup.competition.outgoing import check_text
     from messy_mashup.data import corpora
     from messy_mashup.scoring.blending import EQUAL
     from messy_mashup.scoring.ensemble import combine
@@ -56,6 +57,7 @@ def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blen
     from messy_mashup.training.run_folder import WEIGHTS, read_card
     from messy_mashup.training.trained import TestClips, score_test
 
+    check_text(options.note, "--note, which the ledger would keep,")
     recipes = [read_card(folder / WEIGHTS)["recipe"] for folder in folders]
     corpus = corpora.load(recipes[0]["corpus"])
     trained_on = Path(blend.data) if blend.data else None

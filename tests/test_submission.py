@@ -42,7 +42,7 @@ def test_broken_sample_is_a_sentence(tmp_path, text):
 
 
 def test_missing_sample_names_the_file(tmp_path):
-    with pytest.raises(UserError, match=r"cannot read .*sample_submission\.csv"):
+    with pytest.raises(UserError, match=r"sample_submission\.csv is missing"):
         read_sample(tmp_path)
 
 

@@ -651,7 +651,7 @@ def test_a_sample_at_hand_needs_no_data_set_and_no_list(bare, said):
 
 def test_a_sample_that_is_named_and_not_there(bare, said):
     assert bare.bare("--sample", bare.folder / "no.csv") == 2
-    assert "cannot read" in said()
+    assert "is missing" in said()
     assert bare.loopback.requests == []
 
 
@@ -713,5 +713,5 @@ def test_without_credentials_there_is_no_sample(bare, said, monkeypatch):
 
 def test_a_csv_that_is_not_there_is_a_sentence(bare, said):
     assert bare.bare(csv=bare.folder / "no.csv") == 2
-    assert f"cannot read {bare.folder / 'no.csv'}" in said()
+    assert f"{bare.folder / 'no.csv'} is missing" in said()
     assert bare.loopback.requests == []

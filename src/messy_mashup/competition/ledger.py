@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from messy_mashup.competition.text_table import read_text_table, write_text_table
 from messy_mashup.errors import UserError
+from messy_mashup.text_table import read_text_table, write_text_table
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from messy_mashup.competition.text_table import read_text_table, write_text_table
 from messy_mashup.errors import UserError
 from messy_mashup.files import check_name
+from messy_mashup.text_table import read_text_table, write_text_table
 
 COLUMNS = ["id", "genre"]
 SAMPLE_FILE = "sample_submission.csv"

@@ -18,6 +18,7 @@ import soxr
 
 from messy_mashup.data import containers, flac, mp3
 from messy_mashup.errors import UserError
+from messy_mashup.files import files_below
 
 SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".au"})
 BLOCK_FRAMES = 1 << 18
@@ -50,8 +51,8 @@ class AudioHeader(NamedTuple):
 
 def find_audio(folder: Path) -> list[Path]:
     """All audio files below `folder`, sorted; hidden ones are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
-    return sorted((path for path in found if path.is_file()), key=lambda path: path.as_posix())
+    found = (path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
+    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.as_posix())
 
 
 def audio_named(names: list[Path], most_hours: float | None = None) -> list[Path]:

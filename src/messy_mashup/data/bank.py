@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
+from messy_mashup.files import LEADS_OUT
 from messy_mashup.paths import BANK_CARD
 
 FORMAT = 3
@@ -83,10 +84,13 @@ class Bank:
             raise _damaged(folder, f"{INDEX} is not what was written")
         if samples_bytes != 2 * card["samples"]:
             raise _damaged(folder, f"{SAMPLES} has {samples_bytes} bytes and should have {2 * card['samples']}")
+        index = read_index(table)
+        if outside := [path for path in index["path"] if LEADS_OUT.search(path)]:
+            raise _damaged(folder, f"{INDEX} names {outside[0]!r}, which leads out of its data set")
         return cls(
             root=folder,
             sample_rate_hz=card["sample_rate_hz"],
-            index=read_index(table),
+            index=index,
             samples=np.memmap(folder / SAMPLES, dtype="<i2", mode="r"),
             skipped=tuple(corpora.Broken(**item) for item in card["skipped"]),
             left_out=frozenset(card["left_out"]),

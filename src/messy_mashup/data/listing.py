@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import shortened
+from messy_mashup.text_table import read_text_table
 
 
 def subfolders(folder: Path, remedy: str) -> list[str]:
@@ -26,19 +28,18 @@ def listed_file(folder: Path, bases: Sequence[Path], text: str) -> Path | None:
 
     None where it is missing, or elsewhere: a list reads nothing outside its data.
     """
+    plain = Path(os.path.normpath(folder))
     paths = (Path(os.path.normpath(base / text.strip().replace("\\", "/"))) for base in bases)
-    return next((path for path in paths if path.is_relative_to(folder) and path.is_file()), None)
+    inside = (path for path in paths if path.is_relative_to(plain) and os.path.isfile(path))
+    return next((folder / path.relative_to(plain) for path in inside), None)
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A CSV as text, with these columns and any others; UserError where it is missing, damaged or lacks one."""
     if not path.is_file():
         raise UserError(f"{path} is missing: unpack the whole data set")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table: {error}") from error
+    table = read_text_table(path)
     absent = [column for column in columns if column not in table.columns]
     if absent:
-        raise UserError(f"{path} has no column {', '.join(absent)}, only {', '.join(table.columns)}")
+        raise UserError(f"{path} has no column {', '.join(absent)}, only {shortened(', '.join(table.columns))}")
     return table

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from scipy.special import logsumexp
 
 from messy_mashup.errors import UserError
-from messy_mashup.files import check_name, write_whole
+from messy_mashup.files import check_name, path_below, write_whole
 from messy_mashup.paths import BLEND_POINTER
 from messy_mashup.scoring import metrics
 from messy_mashup.scoring.blending import EQUAL, Mean, Rule, tempered
@@ -158,15 +158,18 @@ def save_blend(blend: Blend, runs: Path) -> Path:
 def load_blend(runs: Path, name: str | None = None) -> Blend:
     """The blend of that name below `runs`, or the one in use."""
     pointer = runs / BLEND_POINTER
-    path = runs / BLENDS / f"{name or _read_json(pointer)['blend']}.json"
+    path = path_below(runs / BLENDS, f"{name or _read_json(pointer)['blend']}.json", pointer)
     try:
-        return TypeAdapter(Blend).validate_python(_read_json(path))
+        blend = TypeAdapter(Blend).validate_python(_read_json(path))
     except ValidationError as error:
         told = error.errors()[0]
         place = ".".join(map(str, told["loc"]))
         raise UserError(
             f"{path} is not a blend of this version ({place}: {told['msg']}): run blend.py again"
         ) from error
+    for name in (*blend.members, *blend.runs):  # what test mashups score is written there
+        path_below(runs, name, path)
+    return blend
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

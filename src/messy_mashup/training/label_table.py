@@ -20,6 +20,7 @@ from messy_mashup.data.folds import families
 from messy_mashup.data.listing import read_table
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
+from messy_mashup.files import path_below
 from messy_mashup.training.embedded_clips import bank_clips, file_clips
 from messy_mashup.training.embeddings import Clip
 
@@ -70,7 +71,7 @@ def read_labels(path: Path, bank: Bank | None = None, audio: Path | None = None)
     labels, target = _targets(path, table.drop(columns=[kind, *(name for name in TOGETHER if name in table.columns)]))
     ids = table[kind].to_numpy(str)
     if kind == FILE:
-        files = _files(audio or path.parent, ids)
+        files = _files(path, audio or path.parent, ids)
         return LabelTable(path, ids, _groups(table, ids), labels, target, lambda spec: file_clips(files, spec))
     if bank is None:
         raise UserError(f"{path} names clips of a bank: say of which data with --data, or of which bank with --bank")
@@ -106,8 +107,8 @@ def _groups(table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
     return np.where(said != "", np.char.add(f"{column} ", said), own)
 
 
-def _files(folder: Path, names: Sequence[str]) -> list[Path]:
-    files = [folder / name for name in names]
+def _files(path: Path, folder: Path, names: Sequence[str]) -> list[Path]:
+    files = [path_below(folder, str(name), path) for name in names]
     if missing := [f"there is no file {file}" for file in files if not file.is_file()]:
         raise UserError(f"{named_at_once(missing)}\nname their folder with --audio, or leave these rows out")
     return files

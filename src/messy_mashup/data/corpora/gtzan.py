@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of
 from messy_mashup.data.listing import files_in, read_table, subfolders
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import first_twin, read_bytes, shortened, shown
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 PLACES = ("genres", "genres_original")
@@ -84,6 +85,8 @@ def _artists(root: Path, clips: set[str]) -> Mapping[str, str]:
         return {}
     table = read_table(path, ["file", "artist"])
     names = [_listed(path, text, clips) for text in table["file"]]
+    if (twin := first_twin(names)) is not None:
+        raise UserError(f"{path} lists {twin} twice: remove a line")
     return dict(zip(names, table["artist"].str.strip(), strict=True))
 
 
@@ -97,12 +100,20 @@ def _splits(root: Path, clips: set[str]) -> Mapping[str, str]:
         raise UserError(f"{root} has {', '.join(present)} and lacks {', '.join(missing)}: a split needs all three")
     splits: dict[str, str] = {}
     for split, name in FILTERED.items():
-        for line in filter(None, map(str.strip, (root / name).read_text().splitlines())):
+        for line in filter(None, map(str.strip, _text(root / name).splitlines())):
             clip = _listed(root / name, line, clips)
             if clip in splits:
-                raise UserError(f"{root / name}: {line} is in {FILTERED[splits[clip]]}, too: get the lists again")
+                told = f"{shortened(line)} is in {FILTERED[splits[clip]]}, too"
+                raise UserError(f"{root / name}: {told}: get the lists again")
             splits[clip] = split
     return splits
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path, "get the lists again").decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8 ({error.reason}): get the lists again") from error
 
 
 def _listed(path: Path, text: str, clips: set[str]) -> str:
@@ -111,5 +122,5 @@ def _listed(path: Path, text: str, clips: set[str]) -> str:
     match = NAME.fullmatch(name)
     clip = match["clip"] if match else name
     if clip not in clips and not re.fullmatch(r"[a-z]+\.\d{5}", clip):
-        raise UserError(f"{path}: {text!r} is no excerpt of GTZAN: write it as blues/blues.00000.wav")
+        raise UserError(f"{path}: {shown(text)} is no excerpt of GTZAN: write it as blues/blues.00000.wav")
     return clip

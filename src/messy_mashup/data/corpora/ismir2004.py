@@ -14,6 +14,7 @@ that no tracklist names is an error, since its class is not known.
 """
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from messy_mashup.data.audio import find_audio
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of
 from messy_mashup.data.listing import listed_file
 from messy_mashup.errors import UserError
+from messy_mashup.own_files import read_bytes, shortened, shown
 
 CLASSES = ("classical", "electronic", "jazz_blues", "metal_punk", "rock_pop", "world")
 PARTS = {"training": "train", "development": "validation", "evaluation": "test"}
@@ -78,15 +80,19 @@ def _tracks(root: Path, part: str) -> Iterator[Clip | Broken]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The lines of a tracklist with their numbers, a header left out."""
+    content = read_bytes(path, "get the tracklist again")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = path.read_text(encoding="latin-1")  # names of artists, as of 2004
-    reader = csv.reader(text.splitlines(), skipinitialspace=True)
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if any(cells) and cells[0].lower() != "class":
-            yield reader.line_num, cells
+        text = content.decode("latin-1")  # names of artists, as of 2004
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells) and cells[0].lower() != "class":
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {shortened(str(error))}: get the tracklist again") from error
 
 
 def _track(root: Path, part: str, audio: Path, row: list[str], where: str) -> Clip | Broken:
@@ -96,10 +102,10 @@ def _track(root: Path, part: str, audio: Path, row: list[str], where: str) -> Cl
         )
     label, artist, path = row[0].lower().replace("-", "_").replace(" ", "_"), row[1], row[5].replace("\\", "/")
     if label not in CLASSES:
-        return Broken(path, f"{where}: {row[0]!r} is none of the classes {', '.join(CLASSES)}")
+        return Broken(path, f"{where}: {shown(row[0])} is none of the classes {', '.join(CLASSES)}")
     file = listed_file(audio, (audio, audio.parent), path)
     if file is None:
-        return Broken(path, f"{audio / path}: listed in {where} and missing")
+        return Broken(path, f"{audio / shortened(path)}: listed in {where} and missing")
     name = file.relative_to(audio).as_posix()
     clip, relative = f"{part}/{name.rpartition('.')[0]}", file.relative_to(root).as_posix()
     known = artist if part != "development" else ""  # anonymous: one name for all

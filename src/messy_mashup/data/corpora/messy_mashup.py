@@ -21,6 +21,8 @@ import pandas as pd
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of, named_at_once
 from messy_mashup.data.listing import files_in, read_table, subfolders
 from messy_mashup.errors import UserError
+from messy_mashup.files import path_below
+from messy_mashup.own_files import first_twin, shown
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 STEM_FILES = {
@@ -58,10 +60,10 @@ def genres(root: Path) -> tuple[str, ...]:
 def test_clips(root: Path) -> pd.DataFrame:
     """The mashups to be labelled: columns id (text, in the order of test.csv) and path (relative to root)."""
     table = read_table(root / "test.csv", ["id", "filename"])
-    repeated = sorted(table["id"][table["id"].duplicated()])
-    if repeated:
-        raise UserError(f"{root / 'test.csv'}: ids that occur more than once: {', '.join(repeated[:20])}")
-    missing = [f"{root / name}: listed in test.csv and missing" for name in table["filename"] if not _file(root, name)]
+    if (twin := first_twin(table["id"])) is not None:
+        raise UserError(f"{root / 'test.csv'} has the id {shown(twin)} twice: unpack the whole data set again")
+    files = [path_below(root, name, root / "test.csv") for name in table["filename"]]
+    missing = [f"{file}: listed in test.csv and missing" for file in files if not file.is_file()]
     if missing:
         raise UserError(f"{named_at_once(missing)}\nunpack all mashups, or give another folder with --data")
     return table.rename(columns={"filename": "path"})[["id", "path"]]
@@ -102,6 +104,8 @@ def _noises(root: Path) -> Iterator[Clip | Broken]:
     if not (root / NOISES).is_dir():
         raise UserError(f"{root / NOISES} is missing: unpack ESC-50 there")
     table = read_table(root / NOISE_TABLE, ["filename"])
+    if (twin := first_twin(table["filename"])) is not None:
+        raise UserError(f"{root / NOISE_TABLE} lists {shown(twin)} twice: remove a line")
     targets = dict(zip(table["filename"], table.get("target", [None] * len(table)), strict=True))
     files = set(files_in(root / NOISES))
     for name in sorted(files | targets.keys()):

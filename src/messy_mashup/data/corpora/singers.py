@@ -18,16 +18,18 @@ Hidden files are left alone; every other file in a class folder has to be audio.
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from messy_mashup.data.audio import SUFFIXES, find_audio
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of
 from messy_mashup.data.listing import files_in, listed_file, read_table, subfolders
 from messy_mashup.errors import UserError
+from messy_mashup.files import files_below
+from messy_mashup.own_files import shortened, shown
 
 TRAIN, TEST = "train", "test"
 LOOKED_AT = 20  # files of a class folder, to recognise it
+HEADER_LENGTH = 10_000  # characters of a list's first line, to recognise it
 
 
 def looks_like(root: Path) -> bool:
@@ -59,7 +61,7 @@ def scan(root: Path) -> Corpus:
 
 def _header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return [cell.strip().strip('"') for line in islice(file, 1) for cell in line.split(",")]
+        return [cell.strip().strip('"') for cell in file.readline(HEADER_LENGTH).split(",")]
 
 
 def _misplaced(root: Path, name: str) -> Broken:
@@ -72,8 +74,8 @@ def _class_folder(root: Path, label: str) -> Iterator[Clip | Broken]:
     if not audio:
         path = folder.relative_to(root).as_posix()
         yield Broken(path, f"{folder}: the class holds no audio: fill the folder, or remove it")
-    for file in sorted(folder.rglob("*"), key=lambda file: file.as_posix()):
-        if file.is_dir() or file.name.startswith("."):
+    for file in sorted(files_below(folder), key=lambda file: file.as_posix()):
+        if file.name.startswith("."):
             continue
         path = file.relative_to(root).as_posix()
         if file in audio:
@@ -97,13 +99,13 @@ def _listed(root: Path, part: str, classes: list[str] | None = None) -> Iterator
     for number, (text, label, song) in enumerate(zip(table["file"], labels, songs, strict=True)):
         where, name = f"{path}, line {number + 2}", _listed_name(root, folder, text)
         if name is None:
-            yield Broken(text, f"{folder / text}: listed in {where} and missing, or no file of this data set")
+            yield Broken(text, f"{folder / shortened(text)}: listed in {where} and missing, or elsewhere")
         elif name in seen:
-            yield Broken(name, f"{where}: {text} is listed twice: remove a line")
+            yield Broken(name, f"{where}: {shortened(text)} is listed twice: remove a line")
         elif Path(name).suffix.lower() not in SUFFIXES:
             yield Broken(name, f"{root / name}: listed in {where}, and no audio ({', '.join(sorted(SUFFIXES))})")
         elif fault := _fault(label, name, labels, classes):
-            yield Broken(name, f"{where}: {text} {fault}")
+            yield Broken(name, f"{where}: {shortened(text)} {fault}")
         else:
             yield _clip(name, label, song)
         seen.add(name or text)
@@ -116,13 +118,14 @@ def _listed(root: Path, part: str, classes: list[str] | None = None) -> Iterator
 def _fault(label: str, name: str, labels: list[str], classes: list[str] | None) -> str:
     """What is wrong with a clip's label, or nothing."""
     if classes is not None:
-        return "" if label in ("", *classes) else f"has an unknown label: {label!r} is none of {', '.join(classes)}"
+        known = label in ("", *classes)
+        return "" if known else f"has an unknown label: {shown(label)} is none of {shortened(', '.join(classes))}"
     if not label:
         return "has no label"
     alike = Counter(other for other in labels if _folded(other) == _folded(label))
     usual = alike.most_common(1)[0][0]
     if label != usual:
-        return f"has an unknown label: {label!r}, elsewhere written {usual!r}"
+        return f"has an unknown label: {shown(label)}, elsewhere written {shown(usual)}"
     within = Path(name).parts[1]
     return f"is labelled {label!r} and lies in the folder {within!r}" if within in {*labels} - {label} else ""
 
