@@ -2,6 +2,7 @@
 files that are odd but whole, which must be read.
 """
 
+import argparse
 import io
 import os
 import re
@@ -13,7 +14,7 @@ import soundfile
 
 import fuzz_audio as made
 from fuzzing import Target, feed
-from messy_mashup.data.audio import audio_named, mono_blocks, read_header, read_mono, refuse_longer
+from messy_mashup.data.audio import add_max_hours, audio_named, mono_blocks, read_header, read_mono, refuse_longer
 from messy_mashup.errors import UserError
 
 RATE_HZ = 16_000
@@ -186,3 +187,13 @@ def test_files_longer_than_is_taken_are_refused_by_their_header(tmp_path: Path) 
         refuse_longer(tmp_path / "bomb.flac", 0.05)
     (tmp_path / "none.wav").write_bytes(b"no audio")
     refuse_longer(tmp_path / "none.wav", 1)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "long"])
+def test_hours_are_a_number_above_zero(capsys: pytest.CaptureFixture, text: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_max_hours(parser)
+    assert parser.parse_args([]).max_hours == 6
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--max-hours={text}"])
+    assert f"argument --max-hours: '{text}' is no number of hours above 0" in capsys.readouterr().err

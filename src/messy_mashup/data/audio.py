@@ -113,7 +113,18 @@ def refuse_longer(path: Path, most_hours: float) -> None:
 def add_max_hours(parser: argparse.ArgumentParser) -> None:
     """The option --max-hours, for scripts that take anyone's own files."""
     text = f"refuse files that are longer, before any is heard (default: {MAX_HOURS:g})"
-    parser.add_argument("--max-hours", type=float, default=MAX_HOURS, metavar="HOURS", help=text)
+    parser.add_argument("--max-hours", type=_hours, default=MAX_HOURS, metavar="HOURS", help=text)
+
+
+def _hours(text: str) -> float:
+    """A number above 0; any other is an error of the option's."""
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not hours > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours above 0")
+    return hours
 
 
 def resampled_length(header: AudioHeader, sample_rate_hz: int) -> int:
