@@ -86,6 +86,7 @@ REFUSED = {
     "ogg, a byte of a page": (put(VORBIS, 9000, bytes([VORBIS[9000] ^ 1])), r"is damaged at byte \d+ of"),
     "ogg, a page lost": (second_page_lost(made.vorbis_pages()), "where pages are missing"),
     "ogg, two songs": (VORBIS + VORBIS, "holds more than one stream"),
+    "ogg, sound of two kinds in turns": (OPUS[: OPUS.index(b"OggS", 4)] + VORBIS, "holds more than one stream"),
     "ogg, 100 hours": (
         made.with_checksums(put(VORBIS, last_page(VORBIS) + 6, le(100 * 3600 * 44_100, 8))),
         "claims 15876000000 samples, 26496 decode",
