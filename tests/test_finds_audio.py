@@ -2,6 +2,7 @@
 files that are odd but whole, which must be read.
 """
 
+import argparse
 import io
 import os
 import re
@@ -13,7 +14,7 @@ import soundfile
 
 import fuzz_audio as made
 from fuzzing import Target, feed
-from messy_mashup.data.audio import audio_named, mono_blocks, read_header, read_mono, refuse_longer
+from messy_mashup.data.audio import add_max_hours, audio_named, mono_blocks, read_header, read_mono, refuse_longer
 from messy_mashup.errors import UserError
 
 RATE_HZ = 16_000
@@ -33,6 +34,11 @@ def le(value: int, size: int = 4) -> bytes:
     return value.to_bytes(size, "little")
 
 
+def with_bytes(content: bytes, other: dict[int, int]) -> bytes:
+    """The content with other bytes in some places."""
+    return bytes(other.get(place, byte) for place, byte in enumerate(content))
+
+
 def last_page(ogg: bytes) -> int:
     return ogg.rindex(b"OggS")
 
@@ -41,6 +47,10 @@ def second_page_lost(ogg: bytes) -> bytes:
     begin, end = [found.start() for found in re.finditer(b"OggS", ogg)][-2:]
     return ogg[:begin] + ogg[end:]
 
+
+AVERAGE = made.noted_mp3_seeds(Path())[2]
+# Heads of three frames gone, and in place of one that of a frame of another kind: at 48 kHz
+OTHER_KIND = with_bytes(AVERAGE, {2558: 12, 2701: 211, 2809: 106, 2853: 255, 2854: 251})
 
 REFUSED = {
     "wav, its sound cut by a byte": (WAV[:-1], "is cut short: 1 of the bytes"),
@@ -76,12 +86,14 @@ REFUSED = {
     "ogg, a byte of a page": (put(VORBIS, 9000, bytes([VORBIS[9000] ^ 1])), r"is damaged at byte \d+ of"),
     "ogg, a page lost": (second_page_lost(made.vorbis_pages()), "where pages are missing"),
     "ogg, two songs": (VORBIS + VORBIS, "holds more than one stream"),
+    "ogg, sound of two kinds in turns": (OPUS[: OPUS.index(b"OggS", 4)] + VORBIS, "holds more than one stream"),
     "ogg, 100 hours": (
         made.with_checksums(put(VORBIS, last_page(VORBIS) + 6, le(100 * 3600 * 44_100, 8))),
         "claims 15876000000 samples, 26496 decode",
     ),
     "opus, cut": (OPUS[: last_page(OPUS)], "last page is not marked as the end"),
     "opus, a byte of a page": (put(OPUS, 5000, bytes([OPUS[5000] ^ 1])), r"is damaged at byte \d+ of"),
+    "mp3, a frame of another kind": (OTHER_KIND, r"is damaged: \d+ samples decode, and it should hold 9600"),
     "mp3, headers behind its end": (MP3 + b"\xff\xfb\x90\x64" * 250_000, "does not tell its length: convert it"),
     "mp3, 100 hours noted": (put(MP3, MP3.index(b"Xing") + 8, (13_781_250).to_bytes(4)), "is cut short"),
 }
@@ -176,3 +188,13 @@ def test_files_longer_than_is_taken_are_refused_by_their_header(tmp_path: Path) 
         refuse_longer(tmp_path / "bomb.flac", 0.05)
     (tmp_path / "none.wav").write_bytes(b"no audio")
     refuse_longer(tmp_path / "none.wav", 1)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "long"])
+def test_hours_are_a_number_above_zero(capsys: pytest.CaptureFixture, text: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_max_hours(parser)
+    assert parser.parse_args([]).max_hours == 6
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--max-hours={text}"])
+    assert f"argument --max-hours: '{text}' is no number of hours above 0" in capsys.readouterr().err

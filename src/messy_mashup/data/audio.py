@@ -113,7 +113,18 @@ def refuse_longer(path: Path, most_hours: float) -> None:
 def add_max_hours(parser: argparse.ArgumentParser) -> None:
     """The option --max-hours, for scripts that take anyone's own files."""
     text = f"refuse files that are longer, before any is heard (default: {MAX_HOURS:g})"
-    parser.add_argument("--max-hours", type=float, default=MAX_HOURS, metavar="HOURS", help=text)
+    parser.add_argument("--max-hours", type=_hours, default=MAX_HOURS, metavar="HOURS", help=text)
+
+
+def _hours(text: str) -> float:
+    """A number above 0; any other is an error of the option's."""
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not hours > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours above 0")
+    return hours
 
 
 def resampled_length(header: AudioHeader, sample_rate_hz: int) -> int:
@@ -262,6 +273,10 @@ def _check_decoded(audio: _Audio, decoded: int, path: Path) -> None:
     if mp3.goes_on(audio.descriptor, position) if audio.in_rows else size - position > MPEG_UNREAD_SHARE * size:
         raise UserError(f"{path}: its header does not tell its length: convert it to wav or flac")
     mp3.refuse_cut(audio.frames, decoded, audio.tolerance, path)
+    if decoded > audio.frames:  # a frame of another kind makes libsndfile begin anew
+        raise UserError(
+            f"{path}: is damaged: {decoded} samples decode, and it should hold {audio.frames}: get the file again"
+        )
 
 
 def _fitted(wave: np.ndarray, length: int) -> np.ndarray:
