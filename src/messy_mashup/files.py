@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from messy_mashup.errors import FULL_DISK, NO_FOLDER, UNWRITABLE, UserError, unwritable
 
 LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")  # absolute, of a drive, or with a step up
-NAME_BYTES = 255  # of a file or folder, in every file system
+NAME_BYTES, PATH_BYTES = 255, 1024  # of a file or folder, and of a name with its folders, in every file system
 DEEPEST, MOST_ENTRIES = 64, 1_000_000  # folders in each other, and files and folders in all, that are walked through
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust ends the message of one
@@ -90,7 +90,8 @@ def path_below(folder: Path, name: str, listed_in: object) -> Path:
         raise UserError(
             f"{listed_in} names {name[:80]!r}, which leads out of {folder}: a name is relative to it, without .."
         )
-    if not name.isprintable() or max(len(part.encode()) for part in parts) > NAME_BYTES:
+    nameable = name.isprintable() and len(name.encode()) <= PATH_BYTES
+    if not nameable or max(len(part.encode()) for part in parts) > NAME_BYTES:
         raise UserError(f"{listed_in} names {name[:80]!r}, which cannot be a file's name: mend it there")
     return folder.joinpath(*parts)
 
