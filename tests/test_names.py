@@ -123,7 +123,8 @@ def test_a_bank_s_index(tmp_path):
     paths = ["../../secret.wav", *(f"{row}.wav" for row in bank.index.index[1:])]
     index = write_index(bank.index.reindex(columns=[*INDEX_TYPES], fill_value=0).assign(path=paths))
     card = {"format": FORMAT, "guard": GUARD, "index_sha256": hashlib.sha256(index).hexdigest()}
-    card |= {"samples": len(bank.samples), "sample_rate_hz": 16_000}
+    card |= {"samples": len(bank.samples), "sample_rate_hz": 16_000, "skipped": [], "left_out": []}
+    card |= dict.fromkeys(("corpus", "source", "digest", "listing"), "")
     (tmp_path / "bank" / INDEX).write_bytes(index)
     (tmp_path / "bank" / CARD).write_text(json.dumps(card))
     with pytest.raises(UserError, match=r"'../../secret\.wav', which leads out of its data set"):
