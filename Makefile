@@ -4,8 +4,9 @@ BIN := .venv/bin
 STAMP := .venv/requirements.txt
 PYTHON312 ?= python3.12
 IMAGE := .venv-image
+AUDIT := .venv-audit
 
-.PHONY: demo app test test-all test-image lint setup clean
+.PHONY: demo app test test-all test-image lint audit setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -34,6 +35,22 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Known vulnerabilities of every installed package, as PyPI lists them: needs the internet. What could not be asked for
+# is no "none": --strict, and a table is written only when all was asked.
+audit: setup
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv --clear $(AUDIT) \
+	  && $(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@rm -f $(AUDIT)/found.txt
+	@packages=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	$(AUDIT)/bin/pip-audit --strict --progress-spinner off --path "$$packages" --output $(AUDIT)/found.txt \
+	  2>$(AUDIT)/log.txt; status=$$?; \
+	if [ $$status -eq 0 ]; then tail -n 1 $(AUDIT)/log.txt; \
+	elif [ -s $(AUDIT)/found.txt ]; then cat $(AUDIT)/found.txt; \
+	  echo "error: the packages above have known vulnerabilities: raise them in requirements.txt, then make test"; exit 1; \
+	else tail -n 1 $(AUDIT)/log.txt; \
+	  echo "error: not every package could be asked for, so nothing is known of vulnerabilities: run it with internet"; \
+	  exit 2; fi
+
 # A changed requirements.txt makes the environment anew; an equal one leaves it alone.
 setup:
 	@cmp -s requirements.txt $(STAMP) || $(MAKE) --no-print-directory environment
@@ -48,4 +65,4 @@ environment:
 
 # Only what can be made again: data and submissions stay.
 clean:
-	rm -rf .venv $(IMAGE) runs
+	rm -rf .venv $(IMAGE) $(AUDIT) runs

@@ -3,25 +3,29 @@
     python benchmarks/fuzz.py --target NAME [--minutes 5] [--seed 0] [--finds DIR] [--guided]
 
 --guided: atheris (`pip install atheris`) chooses the changes by the lines that they reach. The files that go wrong are
-kept in DIR (default: runs/finds/NAME), each once for each fault; a reader that dies leaves its file there too. Ends with
-a line of JSON: inputs tried, those refused, inputs/s, finds. The targets are in tests/fuzz_*.py.
+kept in DIR (default: runs/finds/NAME), each once for each fault, and so is the file at which a reader died. Ends with a
+line of JSON: inputs tried, those refused, seconds, inputs/s, processes that died, finds. The targets are in
+tests/fuzz_*.py.
 """
 
 import argparse
 import hashlib
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
-LAST, TALLY = "last.json", "tally.json"
+TALLY = "tally.json"
 ALIVE_S = 60  # a process is replaced after that: what it leaks, and what kills it, ends with it
+HANGS_S = 90  # behind its end, before which it imports and makes its seeds
 
 
 def main() -> None:
@@ -33,20 +37,32 @@ def main() -> None:
     options.finds.mkdir(parents=True, exist_ok=True)
     until, tried, refused, deaths = time.time() + 60 * options.minutes, 0, 0, 0
     begin_s, seed = time.monotonic(), options.seed
-    with tempfile.TemporaryDirectory() as work:
-        while time.time() < until:
-            words = ["--target", options.target, "--seed", seed, "--finds", options.finds, "--work", work]
-            words += ["--until", min(until, time.time() + ALIVE_S), *(["--guided"] if options.guided else [])]
-            code = subprocess.run([sys.executable, __file__, *map(str, words)], check=False).returncode
-            tally = json.loads((Path(work) / TALLY).read_text())
+    while time.time() < until:
+        with tempfile.TemporaryDirectory() as work:
+            ended = _process(options, Path(work), seed, min(until, time.time() + ALIVE_S))
+            if not Path(work, TALLY).exists():
+                sys.exit(f"{options.target}: {ended or 'the process ended'} before its first input")
+            tally = json.loads(Path(work, TALLY).read_text())
             tried, refused, seed = tried + tally["tried"], refused + tally["refused"], seed + 1
-            if code:
+            if ended:
                 deaths += 1
-                _keep(options.finds, Path(work, tally["file"]).read_bytes(), f"the process ended with {code}")
+                _keep(options.finds, Path(work, tally["file"]).read_bytes(), ended)
     finds = len(list(options.finds.glob("*.txt")))
     seconds = time.monotonic() - begin_s
-    told = {"target": options.target, "tried": tried, "refused": refused, "inputs_per_s": round(tried / seconds, 1)}
-    print(json.dumps({"benchmark": "fuzz", **told, "guided": options.guided, "deaths": deaths, "finds": finds}))
+    told = {"target": options.target, "tried": tried, "refused": refused, "seconds": round(seconds)}
+    told |= {"inputs_per_s": round(tried / seconds, 1), "guided": options.guided, "deaths": deaths, "finds": finds}
+    print(json.dumps({"benchmark": "fuzz", **told}))
+
+
+def _process(options: argparse.Namespace, work: Path, seed: int, until: float) -> str | None:
+    """Run a process's share; how it ended where it did not end well. One that hangs in C hears no alarm."""
+    words = ["--target", options.target, "--seed", seed, "--finds", options.finds, "--work", work, "--until", until]
+    command = [sys.executable, __file__, *map(str, words), *(["--guided"] if options.guided else [])]
+    try:
+        code = subprocess.run(command, check=False, timeout=until - time.time() + HANGS_S).returncode
+    except subprocess.TimeoutExpired:
+        return "the process did not end"
+    return f"the process ended with {code}" if code else None
 
 
 def targets() -> dict:
@@ -90,26 +106,30 @@ def _turn(options: argparse.Namespace) -> None:
             _keep(options.finds, content, str(find))
         if time.time() > options.until:
             tally.save()
-            sys.stdout.flush()
             if options.guided:
-                import os
-
                 os._exit(0)  # libFuzzer has no other end
 
-    seeds_folder = Path(tempfile.mkdtemp(dir=work))
-    seeds = target.seeds(seeds_folder)
+    tally.save()
+    seeds = target.seeds(Path(tempfile.mkdtemp(dir=work)))
     if options.guided:
-        corpus = options.finds / "corpus"
-        corpus.mkdir(exist_ok=True)
-        for seed in seeds:
-            (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-        largest = max(map(len, seeds)) + 4096
-        atheris.Setup([sys.argv[0], f"-seed={options.seed + 1}", f"-max_len={largest}", "-verbosity=0", str(corpus)], one)
-        atheris.Fuzz()
-    for content in changes(seeds, options.seed):
+        _guided(one, seeds, options, work)
+    for content in changes(seeds, options.seed, target.changed):
         one(content)
         if time.time() > options.until:
             return
+
+
+def _guided(one: Callable[[bytes], None], seeds: list[bytes], options: argparse.Namespace, work: Path) -> None:
+    """Does not return. What reaches new lines is kept in the corpus, where later turns find it."""
+    import atheris
+
+    corpus = options.finds / "corpus"
+    corpus.mkdir(exist_ok=True)
+    for seed in seeds:
+        (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+    limits = [f"-seed={options.seed + 1}", f"-max_len={max(map(len, seeds)) + 4096}", "-rss_limit_mb=4096"]
+    atheris.Setup([sys.argv[0], *limits, "-verbosity=0", f"-artifact_prefix={work}/", str(corpus)], one)
+    atheris.Fuzz()
 
 
 def _keep(folder: Path, content: bytes, sentence: str) -> None:

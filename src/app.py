@@ -9,6 +9,7 @@ them. On a Hugging Face Space the page serves everybody, elsewhere this machine 
 
 import argparse
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def main() -> None:
     from messy_mashup.web.hearing import Ears
     from messy_mashup.web.limits import Limits
     from messy_mashup.web.mashup_by_hand import Desk
-    from messy_mashup.web.page import Page, launched
+    from messy_mashup.web.page import Page, served
     from messy_mashup.web.space import write_space
 
     runs = options.runs or (paths.runs() if options.run else paths.find_runs_with_blend())
@@ -44,9 +45,10 @@ def main() -> None:
         return
     limits = Limits(options.max_mb, options.max_minutes)
     page = Page(ears, limits, Desk(bank) if bank else None, Matcher(bank) if bank else None)
-    blocks, address = launched(page, options.host, options.port, prevent_thread_lock=True)
-    print(f"{blend.name}, {len(blend.members)} members: {address} (Ctrl-C ends it)", flush=True)
-    blocks.block_thread()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and leaves no uploads
+    with served(page, options.host, options.port) as (blocks, address):
+        print(f"{blend.name}, {len(blend.members)} members: {address} (Ctrl-C ends it)", flush=True)
+        blocks.block_thread()
 
 
 def _bank(options: argparse.Namespace, runs: Path, blend: "Blend") -> "Bank | None":

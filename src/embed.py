@@ -29,7 +29,7 @@ def main() -> None:
     from messy_mashup.training.probe import embeddings_of
     from messy_mashup.training.stop import Stop
 
-    files = audio_named(options.files)
+    files = audio_named(options.files, options.max_hours)
     scoring = override_scoring(Recipe(name="embed").scoring, options.set)
     recipe = Recipe(name="embed", backbone=recipe_of(options.weights, layer=options.layer), scoring=scoring)
     embeddings = embeddings_of(recipe, options.runs / FOLDER, best_device())
@@ -42,6 +42,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
+    from messy_mashup.data.audio import add_max_hours
     from messy_mashup.recipes.maest_probe import DISCOGS
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -50,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", default=DISCOGS, metavar="NAME", help=f"of MAEST (default: {DISCOGS})")
     parser.add_argument("--layer", type=int, default=7, help="transformer layer, counted from 1 (default: 7)")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="such as scoring.overlap=0")
+    add_max_hours(parser)
     parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")
     options = parser.parse_args()
     if options.layer < 1:

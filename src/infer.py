@@ -48,6 +48,7 @@ def main() -> None:
 
 def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blend: "Blend") -> None:
     from messy_mashup.competition.entry import write_entry
+    from messy_mashup.competition.outgoing import check_text
     from messy_mashup.data import corpora
     from messy_mashup.scoring.blending import EQUAL
     from messy_mashup.scoring.ensemble import combine
@@ -56,6 +57,7 @@ def _test_set(options: argparse.Namespace, runs: Path, folders: list[Path], blen
     from messy_mashup.training.run_folder import WEIGHTS, read_card
     from messy_mashup.training.trained import TestClips, score_test
 
+    check_text(options.note, "--note, which the ledger would keep,")
     recipes = [read_card(folder / WEIGHTS)["recipe"] for folder in folders]
     corpus = corpora.load(recipes[0]["corpus"])
     trained_on = Path(blend.data) if blend.data else None
@@ -91,11 +93,13 @@ def _refuse_hours(folders: list[Path]) -> None:
 
 def _own_labels(options: argparse.Namespace, folders: list[Path]) -> None:
     """By a run whose labels are told each by itself, such as styles: the likeliest ten of a file."""
+    from messy_mashup.data.audio import audio_named
     from messy_mashup.training.labelling import label_and_tell
 
     if options.labelled:
         raise UserError(f"--labelled is for runs of one class a file: {options.run} tells any number of labels")
-    label_and_tell(_listeners(options, folders), options.files, 10, options.out)
+    files = audio_named(options.files, options.max_hours)
+    label_and_tell(_listeners(options, folders), files, 10, options.out)
 
 
 def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend") -> None:
@@ -106,7 +110,7 @@ def _own_files(options: argparse.Namespace, folders: list[Path], blend: "Blend")
     from messy_mashup.scoring.file_labels import journal_for, labelled, write_table
     from messy_mashup.scoring.verdicts import TRUE, classify, labels_of, sentence, told_scores, verdict_row
 
-    files = audio_named(options.files)
+    files = audio_named(options.files, options.max_hours)
     if blend.matcher:
         print("What match.py found is of the test mashups: files of your own are heard by the trained members alone")
     listeners = _listeners(options, folders)
@@ -137,6 +141,8 @@ def _listeners(options: argparse.Namespace, folders: list[Path]) -> list["Listen
 
 
 def _options() -> argparse.Namespace:
+    from messy_mashup.data.audio import add_max_hours
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="audio; none: the test mashups")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the files' genres and probabilities there")
@@ -144,6 +150,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=set_help)
     int8_help = "on a processor: the linear layers of transformers in 8 bits, faster and nearly as good (README)"
     parser.add_argument("--int8", action="store_true", help=int8_help)
+    add_max_hours(parser)
     parser.add_argument("--blend", help="name of a blend (default: the one in use)")
     parser.add_argument("--run", help="name of a run whose members label the files, in place of a blend")
     parser.add_argument("--labelled", action="store_true", help="the files' folders are named after their classes")

@@ -39,10 +39,12 @@ def main() -> None:
 
 
 def _label(options: argparse.Namespace, recipe: "Recipe") -> None:
+    from messy_mashup.data.audio import audio_named
     from messy_mashup.training.device import best_device
     from messy_mashup.training.labelling import label_and_tell, style_listener
 
-    label_and_tell([style_listener(recipe, best_device())], options.files, options.top, options.out)
+    files = audio_named(options.files, options.max_hours)
+    label_and_tell([style_listener(recipe, best_device())], files, options.top, options.out)
 
 
 def _make_run(run: Path, recipe: "Recipe") -> None:
@@ -53,6 +55,7 @@ def _make_run(run: Path, recipe: "Recipe") -> None:
 
 
 def _options() -> argparse.Namespace:
+    from messy_mashup.data.audio import add_max_hours
     from messy_mashup.recipes.maest_probe import DISCOGS
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -60,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", default=DISCOGS, metavar="NAME", help=f"of MAEST (default: {DISCOGS})")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="how many styles of each file are told")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the probability of every style there")
+    add_max_hours(parser)
     parser.add_argument("--run", metavar="NAME", help="make a run of the weights, that infer.py takes")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="such as scoring.overlap=0")
     parser.add_argument("--runs", type=Path, default=paths.runs(), help="folder of all runs (default: runs/)")

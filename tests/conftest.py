@@ -1,4 +1,6 @@
-"""The demo takes longest, so it begins first."""
+"""The demo takes longest, so it begins first; the page that several modules open is served once."""
+
+from served_page import browser, page, served  # noqa: F401
 
 
 def pytest_collection_modifyitems(items):

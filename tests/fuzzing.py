@@ -7,6 +7,7 @@ wrong answer (the target's reader asserts), too long, too much memory. benchmark
 
 import random
 import re
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,8 @@ from messy_mashup.errors import UserError
 
 MIB = 1 << 20
 STATUS, RESET_PEAK, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), re.compile(r"VmHWM:\s+(\d+) kB")
+ADDRESSES = re.compile(r"VmSize:\s+(\d+) kB")
+MOST_ADDRESSES = 4096 * MIB  # beyond what the process has: what asks for more gets none, and is found out by it
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 WORDS = (b"nan", b"inf", b"-1", b"1e999", b"99999999999999999999", b"null", b"{}", b"[]", b'""', b"../../etc/passwd")
 WORDS += (b"/etc/passwd", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b",", b'"', b"\xf0\x9f\x8e\xb5", b"true")
@@ -27,12 +30,22 @@ class Find(AssertionError):
     """What a reader did wrong with a file."""
 
 
+def changed(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """One of the seeds with one to eight changes of a kind that finds faults in readers."""
+    content = bytearray(chance.choice(seeds))
+    for _ in range(1 << chance.randrange(4)):
+        chance.choice(CHANGES)(chance, content, seeds)
+    return bytes(content)
+
+
 @dataclass(frozen=True)
 class Target:
     """read: given the file's path, returns or raises UserError; it asserts where it can tell a wrong answer.
 
     seeds: well-formed contents, made in an empty folder.
     name: of the file that is written. longest_s, most_mib: what one file may take.
+    changed: makes a changed file of the seeds. mended: what every file goes through before it is written, such as
+    checksums that are put right again, without which no change would be looked at.
     """
 
     name: str
@@ -40,15 +53,17 @@ class Target:
     read: Callable[[Path], object]
     longest_s: float = 1.0
     most_mib: float = 256
+    changed: Callable[[random.Random, Sequence[bytes]], bytes] = changed
+    mended: Callable[[bytes], bytes] = bytes
 
 
 def feed(target: Target, folder: Path, content: bytes) -> str | None:
     """The sentence that refuses a file, or None where it is read. Raises Find."""
     path = folder / target.name
-    path.write_bytes(content)
+    path.write_bytes(target.mended(content))
     before_mib = _peak_mib(reset=True)
     begin_s = time.process_time()
-    with _at_most(10 * target.longest_s):
+    with _at_most(10 * target.longest_s), _in_addresses():
         try:
             target.read(path)
             sentence = None
@@ -61,27 +76,21 @@ def feed(target: Target, folder: Path, content: bytes) -> str | None:
     seconds, mib = time.process_time() - begin_s, _peak_mib() - before_mib
     if sentence is not None and (path.stem not in sentence or "Traceback" in sentence or len(sentence) > 1000):
         raise Find(f"no sentence about the file: {sentence[:300]}")
-    if seconds > target.longest_s:
-        raise Find(f"it took {seconds:.1f} s")
     if mib > target.most_mib:
         raise Find(f"it took {mib:.0f} MiB")
+    if seconds > target.longest_s:
+        raise Find(f"it took {seconds:.1f} s")
     return sentence
 
 
-def changes(seeds: Sequence[bytes], seed: int) -> Iterator[bytes]:
+def changes(
+    seeds: Sequence[bytes], seed: int, change: Callable[[random.Random, Sequence[bytes]], bytes] = changed
+) -> Iterator[bytes]:
     """The seeds as they are, then changed ones without end, the same for the same seed."""
     yield from seeds
     chance = random.Random(seed)
     while True:
-        yield changed(chance, seeds)
-
-
-def changed(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """One of the seeds with one to eight changes of a kind that finds faults in readers."""
-    content = bytearray(chance.choice(seeds))
-    for _ in range(1 << chance.randrange(4)):
-        chance.choice(CHANGES)(chance, content, seeds)
-    return bytes(content)
+        yield change(chance, seeds)
 
 
 def _flip(chance: random.Random, content: bytearray, seeds: Sequence[bytes]) -> None:
@@ -147,7 +156,24 @@ def _at_most(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)  # None: not set from Python
+
+
+@contextmanager
+def _in_addresses() -> Iterator[None]:
+    """What asks for far too much memory is told that there is none, before the machine has none."""
+    if not STATUS.is_file():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = int(ADDRESSES.search(STATUS.read_text())[1]) * 1024 + MOST_ADDRESSES
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _peak_mib(reset: bool = False) -> float:

@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     def refused(self) -> bool:
         self.server.tokens.append(self.headers.get("Authorization"))
         if self.server.status:
-            self.answer({"error": "you may not write there"}, self.server.status)
+            self.answer({"error": self.server.said}, self.server.status)
         return bool(self.server.status)
 
     def do_GET(self):
@@ -91,6 +91,7 @@ def hub(name: str):
     server.name, server.address = name, f"http://127.0.0.1:{server.server_port}"
     server.files, server.objects, server.created = {}, {}, None
     server.status, server.tokens, server.validated = 0, [], []
+    server.said = "you may not write there"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server

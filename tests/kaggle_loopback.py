@@ -7,7 +7,7 @@ the real Kaggle fail. Routes are filled in by kaggle_competition.py and others.
 import json
 import os
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +17,7 @@ USER = "stub"
 KEY = "planted-key-0123456789abcdef"  # tests search all output and files for it
 TOKEN = "KGAT_planted-token-0123456789abcdef"
 UPLOAD_SECRET = "X-Signature=planted-signature"  # part of every upload address, as a signed one has
+SECRETS = (KEY, TOKEN, UPLOAD_SECRET, b64encode(f"{USER}:{KEY}".encode()).decode())
 OTHER_CREDENTIALS = ("KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", "KAGGLE_KERNEL_RUN_TYPE", "XDG_CONFIG_HOME")
 
 Route = Callable[[dict, "Loopback"], "dict | tuple[int, dict]"]
@@ -37,6 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         text = self._body()
         body = json.loads(text) if text else {}
         loopback.requests.append((method, body))
+        if loopback.repeats:
+            return self._answer(loopback.repeats, {"code": loopback.repeats, "message": self._repeated(text)})
         if self.headers.get("Authorization") not in loopback.accepted:
             return self._answer(401, {"code": 401, "message": "Unauthenticated"})
         route = loopback.routes.get(method)
@@ -48,6 +51,13 @@ class Handler(BaseHTTPRequestHandler):
             return self._break()
         status, reply = answer if isinstance(answer, tuple) else (200, answer)
         return self._answer(status, reply, reply.get("location") if status == 302 else None)
+
+    def _repeated(self, text):
+        """What the caller sent, its credentials as they came and, where they are encoded, as they were."""
+        kind, _, sent = (self.headers.get("Authorization") or "none ").partition(" ")
+        plain = b64decode(sent).decode() if kind == "Basic" else ""
+        filling = "x" * (295 - len(sent) - len(plain))  # so that a sentence that is cut would be cut within the last
+        return f"{sent} {plain} {filling} {sent} {text.decode()}"
 
     def do_PUT(self):
         token, loopback = urlsplit(self.path).path.rsplit("/", 1)[-1], self.server.loopback
@@ -126,9 +136,9 @@ class Loopback:
         self.file_status: dict[str, int] = {}  # names whose GET fails with that status
         self.file_cuts: dict[str, int] = {}  # names whose GET breaks half-way, so many times
         self.put: Callable[[str, bytes], int] = lambda token, body: 200  # the status of an upload, or raise Cut
+        self.repeats = 0  # the status of a server that answers everything by repeating the caller's credentials
         self.faults: list[BaseException] = []  # a route's own mistakes
-        basic = b64encode(f"{USER}:{KEY}".encode()).decode()
-        self.accepted = {f"Basic {basic}", f"Bearer {TOKEN}"}
+        self.accepted = {f"Basic {SECRETS[-1]}", f"Bearer {TOKEN}"}
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.loopback = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -190,9 +200,9 @@ def leaks(*places: "Path | str") -> list[str]:
     found = []
     for place in places:
         if isinstance(place, str):
-            found += [f"text: {secret}" for secret in (KEY, TOKEN, UPLOAD_SECRET) if secret in place]
+            found += [f"text: {secret}" for secret in SECRETS if secret in place]
             continue
         for path in sorted(path for path in place.rglob("*") if path.is_file()):
             content = path.read_bytes()
-            found += [str(path) for secret in (KEY, TOKEN, UPLOAD_SECRET) if secret.encode() in content]
+            found += [str(path) for secret in SECRETS if secret.encode() in content]
     return found

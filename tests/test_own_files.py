@@ -79,6 +79,14 @@ def test_a_second_command_on_the_same_table_is_told_to_wait(house, songs, tmp_pa
     assert first.wait() == 0
 
 
+def test_longer_files_than_are_taken_are_refused_before_any_is_heard(house, songs, tmp_path, capfd):
+    assert house.infer(songs, "--out", tmp_path / "genres.csv", "--max-hours", "0.01") == 2
+    told = capfd.readouterr()
+    assert "00.wav: is 0.0167 h long, and up to 0.01 h are taken: cut out a part, or raise --max-hours" in told.err
+    assert told.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_blend_and_a_run_are_exported_and_agree(house, songs, tmp_path, capfd):
     pytest.importorskip("onnxruntime")
     place = ("--runs", house.runs)

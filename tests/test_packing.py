@@ -44,6 +44,8 @@ ONLY_ELSEWHERE = {
     "datasets": "build.py --to-datasets hands a bank to Hugging Face's datasets where they are installed",
     "pyarrow": "comes with datasets",
     "gradio": "the page of app.py is served from one's own machine or a Space",
+    "gradio_client": "comes with gradio",
+    "starlette": "comes with gradio",
     "onnxruntime": "export.py holds a file against PyTorch on one's own machine",
     "ray": "fleet.py runs on a cluster",
     "demucs": "build.py --separated demucs:FILE, where it is installed; HPSS needs no more than librosa",

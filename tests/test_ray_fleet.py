@@ -79,15 +79,15 @@ def started(script: str, words: list[str]) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-@pytest.fixture(scope="module")
-def cluster():
+@pytest.fixture(scope="module", name="cluster")
+def cluster_fixture():
     cluster = Cluster()
     yield cluster
     cluster.ray.shutdown()
 
 
-@pytest.fixture(scope="module")
-def yard(tmp_path_factory) -> Yard:
+@pytest.fixture(scope="module", name="yard")
+def yard_fixture(tmp_path_factory) -> Yard:
     return Yard(tmp_path_factory.mktemp("yard"))
 
 

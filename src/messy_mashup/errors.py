@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from messy_mashup.credentials import hide_in_tracebacks, scrubbed
+
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)  # a file is where a folder belongs
@@ -31,13 +33,15 @@ def run_script(main: Callable[[], None]) -> None:
     """Run a script's main; a UserError becomes a sentence and exit status 2, Stopped status 75, Ctrl-C status 130.
 
     So does what the machine lacks: room on a disk, a folder to write to, memory. Other errors keep their traceback.
+    Whatever is told is told without the user's credentials.
     """
+    hide_in_tracebacks()
     try:
         main()
     except UserError as error:
         _end(error)
     except Stopped as stopped:
-        print(f"stopped: {stopped}", file=sys.stderr)
+        print(scrubbed(f"stopped: {stopped}"), file=sys.stderr)
         sys.exit(STOPPED_STATUS)
     except (OSError, MemoryError, RuntimeError) as error:
         if not (sentence := _file_fault(error) or _memory_fault(error)):
@@ -87,5 +91,5 @@ def _memory_fault(error: BaseException) -> str | None:
 
 
 def _end(sentence: object) -> None:
-    print(f"error: {sentence}", file=sys.stderr)
+    print(scrubbed(f"error: {sentence}"), file=sys.stderr)
     sys.exit(2)

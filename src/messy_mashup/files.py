@@ -1,17 +1,21 @@
-"""Files that are written whole or not at all, and what they hold in 32 bytes."""
+"""Files that are written whole or not at all, what they hold in 32 bytes, and names that stay within a folder."""
 
+import errno
 import hashlib
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from safetensors import SafetensorError
 
 from messy_mashup.errors import FULL_DISK, NO_FOLDER, UNWRITABLE, UserError, unwritable
 
+LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")  # absolute, of a drive, or with a step up
+NAME_BYTES, PATH_BYTES = 255, 1024  # of a file or folder, and of a name with its folders, in every file system
+DEEPEST, MOST_ENTRIES = 64, 1_000_000  # folders in each other, and files and folders in all, that are walked through
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust ends the message of one
 
@@ -75,10 +79,70 @@ def check_name(name: str) -> str:
     return name
 
 
+def path_below(folder: Path, name: str, listed_in: object) -> Path:
+    """The path below `folder` that somebody else's list calls `name`; UserError, with the list's name, where it is
+    absolute, leads up by `..`, or could not be a file's.
+
+    Links on the way are followed: data may be mounted by them.
+    """
+    parts = PurePosixPath(name).parts
+    if LEADS_OUT.search(name) or not parts:
+        raise UserError(
+            f"{listed_in} names {name[:80]!r}, which leads out of {folder}: a name is relative to it, without .."
+        )
+    nameable = name.isprintable() and len(name.encode()) <= PATH_BYTES
+    if not nameable or max(len(part.encode()) for part in parts) > NAME_BYTES:
+        raise UserError(f"{listed_in} names {name[:80]!r}, which cannot be a file's name: mend it there")
+    return folder.joinpath(*parts)
+
+
+def refuse_link_out(path: Path, folder: Path) -> None:
+    """UserError where a link makes `path`, which need not be there yet, lie elsewhere than in or below `folder`."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{path} leads by a link out of {folder}, to {path.resolve()}: put a file or a folder in the link's place"
+        )
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files below `folder`, in no order, links to files among them.
+
+    Links to folders are not entered, so that every walk ends. UserError where folders lie too deep in each other, or
+    files and folders are too many.
+    """
+    waiting, entries = [(folder, 0)], 0
+    while waiting:
+        current, depth = waiting.pop()
+        try:
+            listed = list(os.scandir(current))
+        except PermissionError:
+            continue
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            depth = DEEPEST + 1
+        if depth > DEEPEST:
+            raise UserError(f"{folder} has folders too deep in each other, as {str(current)[:200]}...: move them up")
+        if (entries := entries + len(listed)) > MOST_ENTRIES:
+            raise UserError(f"{folder} holds more than {MOST_ENTRIES} files and folders: name a part of them")
+        for entry in listed:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((current / entry.name, depth + 1))
+            elif _is_file(entry):
+                yield current / entry.name
+
+
 def file_digest(path: Path) -> bytes:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link in a circle
+        return False
 
 
 def _system_error(error: OSError | SafetensorError) -> int | None:

@@ -21,6 +21,7 @@ from messy_mashup.errors import UserError
 
 STORE_BYTES = 80 * 2**20  # of a cluster of this machine alone: tasks exchange sentences
 KNOCK_S, LOOK_S = 10.0, 120.0
+MISMATCH = "Version mismatch"  # how Ray begins what it says of versions
 
 
 @contextmanager
@@ -32,6 +33,11 @@ def connected(address: str | None) -> Iterator[None]:
             _knock(address)  # Ray itself tries for minutes
         ray.init(address or "local", log_to_driver=False, logging_level="error", **alone)
     except (OSError, RuntimeError, ValueError, RayError) as error:
+        if MISMATCH in str(error):
+            raise UserError(
+                f"the cluster at {address} and this machine differ ({' '.join(str(error).split())}): install the same "
+                "Python and the same ray on all nodes, and start the cluster again"
+            ) from error
         raise UserError(
             f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}): start one with `ray start --head`, "
             "name the HOST:PORT that it prints, or leave --address out to use this machine alone"

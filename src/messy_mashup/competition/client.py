@@ -1,9 +1,11 @@
 """Kaggle's own client: signed in, silent, and with every failure told in a sentence.
 
 What the client prints is kept from the terminal: its texts of connection errors hold signed upload addresses, and with
-VERBOSE set it prints the credentials. For the same reason an error's text is told only where the server wrote it.
+VERBOSE set it prints the credentials. For the same reason an error's text is told only where the server wrote it, and
+there without credentials, which a server or what stands before it may repeat.
 """
 
+import errno
 import os
 import re
 import socket
@@ -16,6 +18,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from messy_mashup.credentials import scrubbed
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ LOUD = ("VERBOSE", "VERBOSE_OUTPUT")
 SERVER_LETTERS = 300
 NOT_THERE = (403, 404)  # Kaggle forbids what does not exist
 FILES_A_PAGE = 200
+NO_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
+UNPACKED_BYTES = 256 << 20  # of a list of ids, at the very most
 NEEDED = (2, 2)  # 1.x speaks another protocol and has other signatures
 WHERE = (
     "the variable KAGGLE_API_TOKEN or the file .kaggle/access_token in your home; KAGGLE_USERNAME with KAGGLE_KEY, or "
@@ -69,8 +74,13 @@ def download(api: "KaggleApi", slug: str, ending: str, folder: Path) -> tuple[Pa
     """The competition's file whose name ends so, whole, below the empty `folder`; and Kaggle's name of it."""
     listed = _listed_file(api, slug, ending)
     with told(f"downloading {listed.name} of {slug}"), unheard():
-        api.competition_download_file(slug, listed.name, path=str(folder), quiet=True)
-    # the client calls it as its address does, and that is Kaggle's choice
+        # the client calls it as its address does, and that is Kaggle's choice
+        try:
+            api.competition_download_file(slug, listed.name, path=str(folder), quiet=True)
+        except OSError as error:
+            if error.errno not in NO_NAME:
+                raise
+            raise ValueError(f"its address ends in a name that no file can have ({error.strerror})") from None
     path = next(path for path in folder.iterdir() if path.is_file())
     sizes = [path.stat().st_size]
     if zipfile.is_zipfile(path):
@@ -127,7 +137,7 @@ def told(doing: str) -> Iterator[None]:
     else:
         return
     # Not "from error": a traceback would show addresses that hold tokens.
-    raise UserError(f"{doing} failed: {reason}") from None
+    raise UserError(scrubbed(f"{doing} failed: {reason}")) from None
 
 
 def _signed_in() -> "KaggleApi":
@@ -171,6 +181,10 @@ def _unpacked(archive: Path, ending: str) -> Path:
             inside = [member for member in opened.namelist() if member.endswith(ending)]
             if len(inside) != 1:
                 raise UserError(f"Kaggle sent a zip in which {len(inside)} files are called {ending}")
+            if opened.getinfo(inside[0]).file_size > UNPACKED_BYTES:
+                raise UserError(
+                    f"Kaggle sent a zip whose {ending} would unpack to more than {UNPACKED_BYTES >> 20} MiB"
+                )
             content = opened.read(inside[0])
     except (zipfile.BadZipFile, zlib.error):
         raise UserError(f"Kaggle sent a broken zip of {ending}: run the same command again") from None
@@ -228,7 +242,9 @@ def _body(response: "Response | None") -> dict[str, object]:
 def _refusal(response: "Response | None") -> str:
     """Why the server refused, in its own words where it sent any, and what to do."""
     status, message = _status(response), _body(response).get("message")
-    said = f' ("{" ".join(message.split())[:SERVER_LETTERS]}")' if isinstance(message, str) and message else ""
+    # Scrubbed before it is cut, which could leave a half of a credential
+    told = " ".join(scrubbed(message).split())[:SERVER_LETTERS] if isinstance(message, str) else ""
+    said = f' ("{told}")' if told else ""
     advice = {
         400: "see what it says",
         401: f"the credentials are refused ({WHERE}); {TOKEN}",

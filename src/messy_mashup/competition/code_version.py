@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMMIT_DIGITS = 40
+GIT_S = 120.0  # for a question to git: a disk may be slow, and a lock of another git is not waited for
 PACKED_FILE = "commit.txt"  # beside src/: "<commit> <yes|no>"
 PACKED_VARIABLE = "MESSY_MASHUP_COMMIT"  # the same text
 # git sets these for its hooks, where they would point at another repository
@@ -36,13 +37,14 @@ def code_version(root: Path) -> CodeVersion:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """What git prints, or None where git is missing or refuses."""
+    """What git prints, or None where git is missing, refuses, or says nothing for GIT_S."""
     environment = {name: value for name, value in os.environ.items() if name not in REDIRECTIONS}
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout.strip()
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment, timeout=GIT_S)
+    except (FileNotFoundError, subprocess.SubprocessError):
         return None
+    return done.stdout.strip()
 
 
 def _packed(root: Path) -> CodeVersion:

@@ -73,8 +73,10 @@ class Record:
 
     def unchanged_below(self, folder: Path) -> list[Path]:
         """The fetched files in `folder` and its folders that are still as they came."""
+        within = Path(os.path.normpath(folder))
         paths = (self._runs / key for key in sorted(self._origins))
-        return [path for path in paths if path.is_relative_to(folder) and self.unchanged(path)]
+        below = (path for path in paths if Path(os.path.normpath(path)).is_relative_to(within))
+        return [path for path in below if self.unchanged(path)]
 
     def note(self, target: Path, kernel: str, offer: Offer) -> None:
         """Write down that the file as it is now is what the kernel has."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from messy_mashup.competition import kernel_session
 from messy_mashup.competition.client import SITE, SLUG, told, unheard, username
+from messy_mashup.competition.outgoing import check_text
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def metadata(user: str, step: Step, part: int, sources: Sources) -> dict[str, An
 
 
 def stage(folder: Path, notebook: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Write the two files that the client pushes: the notebook and its metadata."""
+    """Write the two files that the client pushes: the notebook, which may hold no credential, and its metadata."""
+    text = json.dumps(notebook, indent=1, ensure_ascii=False)
+    check_text(text, f"the notebook {fields['code_file']}, or what --set puts into it,")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / fields["code_file"]).write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
     (folder / METADATA).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")

@@ -6,7 +6,8 @@ is streamed and takes its place whole, and a member's files take theirs together
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from messy_mashup.competition.client import told
 from messy_mashup.competition.entry import LEDGER
 from messy_mashup.competition.fetched_files import Offer, Record
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest, write_faults_told, write_whole
+from messy_mashup.files import file_digest, path_below, refuse_link_out, write_faults_told, write_whole
 from messy_mashup.paths import BANK_CARD
 from messy_mashup.training.attached import COUNTED
 from messy_mashup.training.run_folder import STATE, WEIGHTS
@@ -77,7 +78,7 @@ def fetch(
     with a name that would lead elsewhere.
     """
     addresses, log = _listed(api, slug)
-    targets = {name: _target(name, slug, places) for name in addresses}
+    targets = _targets(addresses, slug, places)
     targets = {name: target for name, target in targets.items() if not _left_there(name, wanted)}
     record, new, differing = Record(places.runs, places.runs / KERNELS), 0, []
     for folder, names in _together(targets, places):
@@ -115,16 +116,33 @@ def _listed(api: "KaggleApi", slug: str) -> tuple[dict[str, str], str]:
         page = kernel_session.output_page(api, slug, page.next_page_token)
 
 
+def _targets(names: Iterable[str], slug: str, places: Places) -> dict[str, Path]:
+    """Where each file goes, by its name; UserError where one would lead out of the folders, or two go to one place."""
+    targets: dict[str, Path] = {}
+    for name in names:
+        try:
+            targets[name] = _target(name, slug, places)
+        except UserError as error:
+            raise UserError(f"{error}; nothing was fetched") from None
+    if len(set(targets.values())) < len(targets):
+        places_of = Counter(targets.values())
+        twice = [name for name, target in targets.items() if places_of[target] > 1]
+        raise UserError(f"{slug} has several files for one place, {', '.join(twice[:3])}: nothing was fetched")
+    return targets
+
+
 def _target(name: str, slug: str, places: Places) -> Path:
-    """Where the file of that name goes; UserError where it would lead out of the folders."""
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or not path.parts or any(c in name for c in "\\:\0"):
-        raise UserError(f"{slug} has a file named {name!r}, which leads out of the folder: nothing was fetched")
-    if path.parts[0] == RUNS and len(path.parts) > 1:
-        return places.runs.joinpath(*path.parts[1:])
-    if path.parts[0] == SUBMISSIONS and len(path.parts) == 2 and path.suffix == ".csv":
-        return places.submissions / path.name
-    return places.kernel(slug).joinpath(*path.parts)
+    parts = path_below(places.runs, name, slug).relative_to(places.runs).parts
+    if ":" in name or "\\" in name:  # which would mean other folders on other systems
+        raise UserError(f"{slug} names {name!r}, which not every system can have as a file: rename it there")
+    if parts[0] == RUNS and len(parts) > 1 and parts[1] != KERNELS:  # where the record of all fetches is
+        folder, target = places.runs, places.runs.joinpath(*parts[1:])
+    elif parts[0] == SUBMISSIONS and len(parts) == 2 and parts[1].endswith(".csv"):
+        folder, target = places.submissions, places.submissions / parts[1]
+    else:
+        folder, target = places.runs, places.kernel(slug).joinpath(*parts)
+    refuse_link_out(target.parent, folder)  # a link in the place of the file itself is replaced, not followed
+    return target
 
 
 def _left_there(name: str, wanted: Wanted) -> bool:

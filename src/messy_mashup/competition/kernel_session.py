@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from messy_mashup.competition.client import if_there, told, unheard, username
 from messy_mashup.competition.live_log import LiveLog
+from messy_mashup.credentials import scrubbed
 from messy_mashup.errors import UserError
 from messy_mashup.own_files import parse_json
 
@@ -56,7 +57,7 @@ def session(api: "KaggleApi", slug: str) -> Session | None:
     answer = if_there(f"asking for the state of {slug}", ask)
     if answer is None:
         return None
-    return Session(answer.status.name.lower().replace("_", " "), answer.failure_message or "")
+    return Session(answer.status.name.lower().replace("_", " "), scrubbed(answer.failure_message or ""))
 
 
 def existing_session(api: "KaggleApi", slug: str) -> Session:
@@ -80,13 +81,13 @@ def output_page(api: "KaggleApi", slug: str, token: str | None = None) -> "ApiLi
 
 
 def log_lines(log: str) -> list[str]:
-    """A log's lines; Kaggle sends it as a JSON list of pieces, or as text."""
+    """A log's lines, without credentials that a kernel printed; Kaggle sends a JSON list of pieces, or text."""
     try:
         pieces = parse_json(log) if log else []
         text = "".join(str(piece["data"]) for piece in pieces)
     except (ValueError, TypeError, KeyError):
         text = log
-    return text.splitlines()
+    return scrubbed(text).splitlines()
 
 
 def failure(slug: str, ended: Session, lines: list[str]) -> UserError:

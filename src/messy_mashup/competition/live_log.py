@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from messy_mashup.competition.client import username
+from messy_mashup.credentials import scrubbed
 
 if TYPE_CHECKING:
     from kaggle.api.kaggle_api_extended import KaggleApi
@@ -33,9 +34,9 @@ class LiveLog:
         self._ended.set()
 
     def lines(self) -> list[str]:
-        """The lines that are whole."""
+        """The lines that are whole, without credentials."""
         text = "".join(self._pieces)
-        return text[: text.rfind("\n") + 1].splitlines()
+        return scrubbed(text[: text.rfind("\n") + 1]).splitlines()
 
     def _follow(self) -> None:
         import requests

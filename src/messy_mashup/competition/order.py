@@ -18,6 +18,7 @@ from messy_mashup import paths
 from messy_mashup.competition import submission
 from messy_mashup.competition.client import download, told, unheard
 from messy_mashup.competition.ledger import LedgerRow
+from messy_mashup.competition.outgoing import check_text
 from messy_mashup.competition.submission import SAMPLE_FILE
 from messy_mashup.data import corpora
 from messy_mashup.data.corpora import messy_mashup
@@ -142,6 +143,7 @@ def order_of(
         raise UserError("nothing to submit: name a CSV, or a kernel with -k OWNER/KERNEL -v VERSION")
     if not message.strip():
         raise UserError("the message is empty: say with -m what this submission is")
+    check_text(message, "the message, which Kaggle and the ledger would keep,")
     kernel_version = f"{kernel}/{version}" if kernel else ""
     return Order(slug, " ".join(message.split()), path, _digest(path), kernel_version, again, output or KERNEL_OUTPUT)
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from messy_mashup.competition.code_version import PACKED_FILE, REDIRECTIONS, WATCHED, CodeVersion, code_version
+from messy_mashup.competition.code_version import GIT_S, PACKED_FILE, REDIRECTIONS, WATCHED, CodeVersion, code_version
+from messy_mashup.competition.outgoing import check_files
 from messy_mashup.errors import UserError
 
 CODE, WHEELS_FOLDER = "src", "wheels"
@@ -33,12 +34,14 @@ def pack_code(repository: Path, folder: Path, wheels: Iterable[str] = WHEELS) ->
     """Put src/, commit.txt and wheels/ into the empty or new `folder`, and tell which code that is.
 
     In a git work tree, what git ignores is left out; a file that is new and not ignored goes with the rest, and then
-    the version is not clean.
+    the version is not clean. UserError where one of the files holds a credential of the user.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise UserError(f"{folder} is not empty: name a folder that is, or a new one")
-    for path in code_files(repository):
+    files = code_files(repository)
+    check_files(repository, files)
+    for path in files:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(repository / path, target)
@@ -106,6 +109,7 @@ def _git(repository: Path, *arguments: str) -> str | None:
         return None
     command = ["git", "--no-optional-locks", "-C", str(repository), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment, timeout=GIT_S)
+    except (FileNotFoundError, subprocess.SubprocessError):
         return None
+    return done.stdout

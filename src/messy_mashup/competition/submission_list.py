@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from messy_mashup.competition.client import told, unheard
+from messy_mashup.credentials import scrubbed
 from messy_mashup.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ def _listed(submission: "ApiSubmission") -> Listed:
         ref=str(submission.ref),
         file=submission.file_name or "",
         submitted=_utc(submission.date),
-        description=submission.description or "",
+        description=scrubbed(submission.description or ""),
         status=submission.status.name.lower(),
         public=_score(submission.public_score),
         private=_score(submission.private_score),
-        error=" ".join((submission.error_description or "").split()),
+        error=" ".join(scrubbed(submission.error_description or "").split()),
     )
 
 

@@ -1,9 +1,11 @@
 """Audio files as mono float32 waves at one sample rate; what cannot be read is an error that names the file.
 
 libsndfile decodes, and knows how long most files are. Of an MP3 whose encoder noted no length the frames are counted by
-mp3.py, and libsndfile is made to go on to the last.
+mp3.py, and libsndfile is made to go on to the last. containers.py finds what libsndfile lets pass: files cut short, and
+damaged ones.
 """
 
+import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,21 +16,29 @@ import numpy as np
 import soundfile
 import soxr
 
-from messy_mashup.data import mp3
+from messy_mashup.data import containers, flac, mp3
 from messy_mashup.errors import UserError
+from messy_mashup.files import files_below
 
 SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".au"})
 BLOCK_FRAMES = 1 << 18
-RIFF_HEADER_BYTES = 8
-# Some writers miscount their own header; streamed files carry a placeholder of 2 GB or more as their length.
-RIFF_TOLERANCE_BYTES = 1024
-RIFF_PLACEHOLDER_BYTES = 0x7FFF0000
+BLOCK_CHANNELS = 8  # up to which a block is as long; of more it is shorter, and as large
+LOWEST_HZ, HIGHEST_HZ = 1000, 1_000_000  # beyond which a header is wrong, and resampling would swell
+MAX_HOURS = 6.0
 # Of MPEG audio that is no MP3, libsndfile guesses the length by the first bit rate. Where that is not constant, a part
 # is never decoded; tags at the end are smaller than that.
 MPEG_UNREAD_SHARE = 0.1
+LARGEST = 1e30  # times full scale: of larger ones, that floats can hold, resampling makes infinity
 LOUDEST = 16  # times full scale: no music, but what damaged frames of an MP3 decode to
-# What libsndfile calls a file that does not exist, and an internal error
-DAMAGED = {7: "it begins like an MP3 and is damaged, or none", 29: "its data are damaged: get the file again"}
+# What libsndfile calls a file that does not exist, an internal error, a place that is not there, and what FLAC's frames
+# come to
+DATA = "its data are damaged: get the file again"
+DAMAGED = {
+    7: "it begins like an MP3 and is damaged, or none",
+    29: DATA,
+    39: "its data end before what its header claims: get the file again",
+    **dict.fromkeys((155, 158, 160, 161), DATA),
+}
 
 
 class AudioHeader(NamedTuple):
@@ -41,12 +51,14 @@ class AudioHeader(NamedTuple):
 
 def find_audio(folder: Path) -> list[Path]:
     """All audio files below `folder`, sorted; hidden ones are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
-    return sorted((path for path in found if path.is_file()), key=lambda path: path.as_posix())
+    found = (path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
+    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.as_posix())
 
 
-def audio_named(names: list[Path]) -> list[Path]:
-    """Files as they are, folders as the audio below them; UserError for what is not there or holds none."""
+def audio_named(names: list[Path], most_hours: float | None = None) -> list[Path]:
+    """Files as they are, folders as the audio below them; UserError for what is not there or holds none, and for a file
+    that is longer than `most_hours`.
+    """
     files = []
     for name in names:
         if name.is_dir():
@@ -58,6 +70,9 @@ def audio_named(names: list[Path]) -> list[Path]:
             files.append(name)
         else:
             raise UserError(f"there is no file or folder {name}")
+    if most_hours is not None:
+        for file in files:
+            refuse_longer(file, most_hours)
     return files
 
 
@@ -77,6 +92,39 @@ def audio_fault(path: Path) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def refuse_longer(path: Path, most_hours: float) -> None:
+    """UserError where a file is longer by its header, beyond which nothing is decoded.
+
+    That a header cannot be read is left to the file's reader, who will say so.
+    """
+    try:
+        header = read_header(path)
+    except UserError:
+        return
+    hours = header.frames / header.sample_rate_hz / 3600
+    if hours > most_hours:
+        raise UserError(
+            f"{path}: is {hours:.3g} h long, and up to {most_hours:g} h are taken: cut out a part, or raise --max-hours"
+        )
+
+
+def add_max_hours(parser: argparse.ArgumentParser) -> None:
+    """The option --max-hours, for scripts that take anyone's own files."""
+    text = f"refuse files that are longer, before any is heard (default: {MAX_HOURS:g})"
+    parser.add_argument("--max-hours", type=_hours, default=MAX_HOURS, metavar="HOURS", help=text)
+
+
+def _hours(text: str) -> float:
+    """A number above 0; any other is an error of the option's."""
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not hours > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours above 0")
+    return hours
 
 
 def resampled_length(header: AudioHeader, sample_rate_hz: int) -> int:
@@ -107,15 +155,15 @@ def mono_blocks(path: Path, sample_rate_hz: int) -> Iterator[np.ndarray]:
         header = _checked_header(audio, path)
         resampled = _resampler(header.sample_rate_hz, sample_rate_hz)
         decoded, given, peak = 0, 0, 0.0
-        for wave in _decoded(audio.sound, path):
+        for wave in _decoded(audio, path):
             decoded += len(wave)
             peak = np.maximum(peak, np.abs(wave).max())  # NaN stays NaN
             block = resampled(wave)
             given += len(block)
             yield block
         _check_decoded(audio, decoded, path)
-        if not np.isfinite(peak):
-            raise UserError(f"{path}: holds NaN or infinite samples: write the file again")
+        if not peak < LARGEST:
+            raise UserError(f"{path}: holds NaN or infinite samples, or all but infinite ones: write the file again")
         if peak > LOUDEST and audio.in_rows:
             raise UserError(f"{path}: is damaged: its peak is {peak:.0f} times full scale: get the file again")
         rest = resampled(np.zeros(0, np.float32), last=True)
@@ -131,7 +179,8 @@ def _resampler(source_hz: int, sample_rate_hz: int) -> Callable[..., np.ndarray]
 class _Audio(NamedTuple):
     """An open file, the samples a channel that it should hold, and how many fewer it may.
 
-    The descriptor's position tells how far libsndfile has read; in_rows: it reads MP3 frames of a kind known here.
+    The descriptor's position tells how far libsndfile has read; in_rows: it reads MP3 frames of a kind known here;
+    digest: of a FLAC that notes one.
     """
 
     sound: soundfile.SoundFile
@@ -139,6 +188,7 @@ class _Audio(NamedTuple):
     frames: int
     tolerance: int = 0
     in_rows: bool = False
+    digest: flac.Digest | None = None
 
 
 @contextmanager
@@ -159,13 +209,15 @@ def _opened(path: Path) -> Iterator[_Audio]:
 
 
 def _recognised(descriptor: int, path: Path) -> _Audio:
-    """The file as libsndfile takes it; where that would go wrong, its MP3 frames alone."""
+    """The file as libsndfile takes it; where that would go wrong, its MP3 frames alone, or with its length put in."""
+    opening = containers.checked(descriptor, path)
+    file = containers.Patched(descriptor, opening.patches) if opening.patches else descriptor
     try:
-        sound, failure = soundfile.SoundFile(descriptor, closefd=False), None
+        sound, failure = soundfile.SoundFile(file, closefd=False), None
     except soundfile.LibsndfileError as error:
         sound, failure = None, error
     if sound is not None and not sound.subtype.startswith("MPEG"):
-        return _Audio(sound, descriptor, sound.frames)
+        return _Audio(sound, descriptor, sound.frames, digest=flac.digest_of(opening.stream))
     first = mp3.first_frame(descriptor, mp3.LONG_ROW if sound is None else mp3.ROW)
     if first is None:
         if failure is not None:
@@ -185,26 +237,26 @@ def _recognised(descriptor: int, path: Path) -> _Audio:
 def _checked_header(audio: _Audio, path: Path) -> AudioHeader:
     if audio.frames == 0:
         raise UserError(f"{path}: holds no samples")
-    missing_bytes = _missing_riff_bytes(audio.descriptor)
-    if missing_bytes:
-        raise UserError(f"{path}: is cut short: {missing_bytes} of the bytes that its header claims are missing")
-    return AudioHeader(audio.frames, audio.sound.samplerate, audio.sound.channels)
+    rate_hz = audio.sound.samplerate
+    if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+        raise UserError(
+            f"{path}: its header claims {rate_hz} samples a second, and {LOWEST_HZ} to {HIGHEST_HZ} are read: get the "
+            "file again"
+        )
+    return AudioHeader(audio.frames, rate_hz, audio.sound.channels)
 
 
-def _missing_riff_bytes(descriptor: int) -> int:
-    """Bytes that a WAV file's header claims and its size denies; libsndfile would read such a file as a shorter one."""
-    head = os.pread(descriptor, RIFF_HEADER_BYTES, 0)
-    claimed_bytes = int.from_bytes(head[4:8], "little") + RIFF_HEADER_BYTES
-    missing_bytes = claimed_bytes - os.fstat(descriptor).st_size
-    believable = head[:4] == b"RIFF" and claimed_bytes < RIFF_PLACEHOLDER_BYTES
-    return missing_bytes if believable and missing_bytes > RIFF_TOLERANCE_BYTES else 0
-
-
-def _decoded(sound: soundfile.SoundFile, path: Path) -> Iterator[np.ndarray]:
+def _decoded(audio: _Audio, path: Path) -> Iterator[np.ndarray]:
+    sound = audio.sound
+    frames = BLOCK_FRAMES * BLOCK_CHANNELS // max(BLOCK_CHANNELS, sound.channels)
     try:
         # Block by block, so that only one block ever holds all channels. mean(axis=1) would be ten times slower.
-        while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            yield sum(block.T) / sound.channels
+        while len(block := sound.read(frames, dtype="float32", always_2d=True)):
+            if audio.digest:
+                audio.digest.update(block)
+            with np.errstate(over="ignore", invalid="ignore"):  # told by the peak
+                wave = sum(block.T) / sound.channels
+            yield wave
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error) from error
 
@@ -214,11 +266,17 @@ def _check_decoded(audio: _Audio, decoded: int, path: Path) -> None:
     if not audio.sound.subtype.startswith("MPEG"):
         if decoded != audio.frames:
             raise UserError(f"{path}: its header claims {audio.frames} samples, {decoded} decode: get the file again")
+        if audio.digest:
+            audio.digest.refuse(path)
         return
     position, size = os.lseek(audio.descriptor, 0, os.SEEK_CUR), os.fstat(audio.descriptor).st_size
     if mp3.goes_on(audio.descriptor, position) if audio.in_rows else size - position > MPEG_UNREAD_SHARE * size:
         raise UserError(f"{path}: its header does not tell its length: convert it to wav or flac")
     mp3.refuse_cut(audio.frames, decoded, audio.tolerance, path)
+    if decoded > audio.frames:  # a frame of another kind makes libsndfile begin anew
+        raise UserError(
+            f"{path}: is damaged: {decoded} samples decode, and it should hold {audio.frames}: get the file again"
+        )
 
 
 def _fitted(wave: np.ndarray, length: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from messy_mashup.data import corpora
 from messy_mashup.errors import UserError
+from messy_mashup.files import LEADS_OUT
 from messy_mashup.own_files import LARGE_BYTES, first_twin, read_object, shortened, shown
 from messy_mashup.paths import BANK_CARD
 from messy_mashup.text_table import parse_text_table
@@ -245,6 +246,8 @@ def _index_fault(index: pd.DataFrame, samples: int) -> str | None:
     """Why clips could not be read at the places that the index tells, or None."""
     if (twin := first_twin(index["clip"])) is not None:
         return f"{shown(twin)} is there twice"
+    if outside := [path for path in index["path"] if LEADS_OUT.search(path)]:
+        return f"it names {shown(outside[0])}, which leads out of its data set"
     offset, length = index["offset"].to_numpy(), index["length"].to_numpy()
     if ((offset < GUARD) | (length < 0) | (offset > samples) | (length > samples - offset)).any():
         return "a clip lies outside the samples"

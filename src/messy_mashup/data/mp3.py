@@ -22,12 +22,14 @@ MPEG_1_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 FRAME_SAMPLES = 576  # in a frame, or twice as many
 ROW, LONG_ROW = 2, 4  # frames end to end: no accident; more than encoders leave behind the end of the sound
 TAIL_BYTES = 2048  # a frame that is cut, and a tag of 128 bytes
+MOST_HEADS = 50_000  # in noise, one in 16,000 bytes is the first of one
 JUNK_BYTES = 1 << 16  # before the first frame: as much as libsndfile bears
 # Encoders note the count of frames in the first one, as Xing and LAME do or as Fraunhofer does.
 NOTES_BYTES = 64
 NOTES = re.compile(rb"Xing|Info|VBRI")
 NOTED_LENGTH = re.compile(rb"(?s).{13,38}?(?:Xing|Info)\0{3}[\x01\x03\x05\x07\x09\x0b\x0d\x0f](?!\0{4})")
 FRAUNHOFER_LENGTH = re.compile(rb"(?s).{36}VBRI.{10}(.{4})")
+MOST_TAGS = 16  # one after the other
 TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 CHUNK_BYTES, ENDLESS_BYTES = 1 << 14, 1 << 40
 GUESSED_SAMPLES = 2 * 1152  # by which a length may be off that is guessed, or counted in frames
@@ -69,13 +71,25 @@ def tells_length(descriptor: int, first: int) -> bool:
 
 def first_frame(descriptor: int, frames: int) -> int | None:
     """Where the first one lies of so many end to end: behind the tags, and at most JUNK_BYTES of anything else."""
-    begin = _behind_tags(descriptor)
+    begin = behind_tags(descriptor)
     return _first_row(descriptor, begin, begin + JUNK_BYTES, frames)
 
 
 def goes_on(descriptor: int, begin: int) -> bool:
     """Whether more sound follows from there on: more frames than encoders leave behind its end."""
     return _first_row(descriptor, begin, os.fstat(descriptor).st_size, LONG_ROW) is not None
+
+
+def behind_tags(descriptor: int) -> int:
+    """Where the ID3v2 tags end that the file begins with; they hold pictures, in which anything may be found."""
+    at = 0
+    for _ in range(MOST_TAGS):
+        head = os.pread(descriptor, 10, at)
+        if not head.startswith(b"ID3") or len(head) < 10:
+            break
+        length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+        at += 10 + length + (10 if head[5] & 0x10 else 0)  # with a footer
+    return at
 
 
 class Part:
@@ -114,21 +128,17 @@ def refuse_cut(frames: int, there: int, tolerance: int, path: Path) -> None:
         )
 
 
-def _behind_tags(descriptor: int) -> int:
-    """Where the ID3v2 tags end that the file begins with; they hold pictures, in which anything may be found."""
-    at = 0
-    while (head := os.pread(descriptor, 10, at)).startswith(b"ID3") and len(head) == 10:
-        length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        at += 10 + length + (10 if head[5] & 0x10 else 0)  # with a footer
-    return at
-
-
 def _first_row(descriptor: int, begin: int, stop: int, frames: int) -> int | None:
-    """Where so many frames lie end to end first, at `begin` or later but before `stop`."""
+    """Where so many frames lie end to end first, at `begin` or later but before `stop`.
+
+    So many headers without frames as are in no tag or picture are taken for some, lest a made-up file take minutes.
+    """
+    heads = 0
     for at in range(begin, stop, CHUNK_BYTES):
         chunk = os.pread(descriptor, min(CHUNK_BYTES, stop - at) + 2, at)
         for found in HEADER.finditer(chunk):
-            if _row(descriptor, at + found.start(), frames)[0] == frames:
+            heads += 1
+            if heads > MOST_HEADS or _row(descriptor, at + found.start(), frames)[0] == frames:
                 return at + found.start()
     return None
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from messy_mashup.credentials import scrubbed
 from messy_mashup.errors import UserError
 
 RELEASE_FILE = "release.json"  # marks a folder, here or on the hub, as a release of this project
@@ -64,4 +65,4 @@ def upload(folder: Path, repository: str, public: bool) -> str:
 def _first_line(error: Exception) -> str:
     """What the hub says, without the lines on headers and tracing."""
     told = getattr(error, "server_message", None) or str(error)
-    return told.strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    return scrubbed(told.strip().partition("\n")[0].rstrip(".")) or type(error).__name__

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from scipy.special import logsumexp
 
 from messy_mashup.errors import UserError
-from messy_mashup.files import NAME, check_name, write_whole
+from messy_mashup.files import check_name, path_below, write_whole
 from messy_mashup.own_files import read_object
 from messy_mashup.paths import BLEND_POINTER
 from messy_mashup.recipe_text import first_fault
@@ -159,11 +159,14 @@ def save_blend(blend: Blend, runs: Path) -> Path:
 
 def load_blend(runs: Path, name: str | None = None) -> Blend:
     """The blend of that name below `runs`, or the one in use."""
-    path = runs / BLENDS / f"{name or _name_in_use(runs / BLEND_POINTER)}.json"
+    pointer = runs / BLEND_POINTER
+    path = path_below(runs / BLENDS, f"{name or _name_in_use(pointer)}.json", pointer)
     try:
         blend = TypeAdapter(Blend).validate_python(_read_json(path))
     except ValidationError as error:
         raise UserError(f"{path} is not a blend of this version ({first_fault(error)}): run blend.py again") from error
+    for folder in (*blend.members, *blend.runs, *([blend.matcher.folder] if blend.matcher else [])):
+        path_below(runs, folder, path)
     if fault := _fault(blend):
         raise UserError(f"{path} is no blend ({fault}): run blend.py again")
     return blend
@@ -171,16 +174,13 @@ def load_blend(runs: Path, name: str | None = None) -> Blend:
 
 def _name_in_use(pointer: Path) -> str:
     name = _read_json(pointer).get("blend")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not name:
         raise UserError(f"{pointer} is damaged: it names no blend: run blend.py again")
     return name
 
 
 def _fault(blend: Blend) -> str | None:
-    """What in a blend's file does not fit together, or would lead out of its folder."""
-    folders = [*blend.members, *([blend.matcher.folder] if blend.matcher else [])]
-    if not all(NAME.fullmatch(part) for folder in folders for part in folder.split("/")):
-        return "a member is no folder below the runs"
+    """What in a blend's file does not fit together."""
     if not len(blend.members) == len(blend.weights) == len(blend.counted_for):
         return "members, weights and counted_for are not of one length"
     if set(blend.counted_for) != set(blend.runs) or len(set(blend.runs)) < len(blend.runs):

@@ -6,7 +6,7 @@ from typing import Any
 
 from messy_mashup import paths
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest, write_whole
+from messy_mashup.files import file_digest, files_below, refuse_link_out, write_whole
 from messy_mashup.training.child_process import LOG
 from messy_mashup.training.claimed_folder import CLAIM, LEASE, claimed
 from messy_mashup.training.run_folder import (
@@ -122,8 +122,10 @@ def _digest(path: Path) -> bytes | None:
 
 
 def _files(member: Path) -> list[Path]:
-    """A member's files, without what belonged to the process that wrote them."""
-    files = (path for path in member.rglob("*") if path.is_file())
+    """A member's files, without what belonged to the process that wrote them; UserError for a link out of it."""
+    files = list(files_below(member))
+    for path in files:
+        refuse_link_out(path, member)
     return [path for path in files if path.name not in (CLAIM, LEASE, LOG) and not is_leftover(path)]
 
 

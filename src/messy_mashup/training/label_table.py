@@ -17,9 +17,10 @@ from sklearn.model_selection import GroupKFold
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.corpora import named_at_once
 from messy_mashup.data.folds import families
-from messy_mashup.data.listing import listed_file, read_table
+from messy_mashup.data.listing import read_table
 from messy_mashup.errors import UserError
 from messy_mashup.features.frame_spec import FrameSpec
+from messy_mashup.files import path_below
 from messy_mashup.own_files import first_twin, shortened, shown
 from messy_mashup.training.embedded_clips import bank_clips, file_clips
 from messy_mashup.training.embeddings import Clip
@@ -112,9 +113,8 @@ def _groups(table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
 
 
 def _files(path: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    files = [listed_file(folder, (folder,), name) for name in names]
-    found = zip(files, names, strict=True)
-    if missing := [f"there is no file {folder / shortened(name)}" for file, name in found if file is None]:
+    files = [path_below(folder, name, path) for name in names]
+    if missing := [f"there is no file {file}" for file in files if not file.is_file()]:
         raise UserError(
             f"{named_at_once(missing)}\n{path} names them: name their folder with --audio, or leave these rows out"
         )

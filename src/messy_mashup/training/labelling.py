@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from messy_mashup import models
-from messy_mashup.data.audio import audio_named
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.models.maest import MAEST, styles_of
@@ -39,12 +38,12 @@ def write_style_run(run: Path, recipe: Recipe) -> None:
     run_folder.save_weights(folder / run_folder.WEIGHTS, head, card)
 
 
-def label_and_tell(listeners: Sequence[Listener], names: Sequence[Path], count: int, out: Path | None = None) -> None:
-    """Print the `count` likeliest labels of every file, or file of a folder, that is named; `out` takes a table of all.
+def label_and_tell(listeners: Sequence[Listener], files: Sequence[Path], count: int, out: Path | None = None) -> None:
+    """Print the `count` likeliest labels of every file; `out` takes a table of all.
 
     UserError at the end, and no table, where files could not be labelled.
     """
-    files, labels = audio_named(list(names)), listeners[0].classes
+    labels = listeners[0].classes
     with journal_for(out, listeners) as journal:
         results = label_files(listeners, files, journal)
         done = labelled(results, len(files), lambda file, result: told(top_rows(file, result, labels, count)), out)

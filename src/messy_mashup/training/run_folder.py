@@ -177,8 +177,8 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove the half-written files of a run that was killed."""
-    for path in folder.iterdir():
+    """Remove the half-written files of a run that was killed, where there is one."""
+    for path in folder.iterdir() if folder.is_dir() else ():
         if is_leftover(path):
             path.unlink()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from messy_mashup.data.audio import read_mono
 from messy_mashup.errors import UserError
 from messy_mashup.features.logmel import wave_log_mel
 from messy_mashup.scoring.ensemble import Blend, combine_members
@@ -53,11 +52,6 @@ class Ears:
         folders = [runs / member for member in blend.members]
         check_weights(folders, blend.weights)
         return cls([load_member(folder, best_device()) for folder in folders], blend)
-
-    def file(self, path: Path) -> tuple[np.ndarray, Impression]:
-        """A file's wave (samples,) and what is made of it; UserError for what is no audio."""
-        wave = read_mono(path, self.rate_hz)
-        return wave, self.wave(wave, str(path))
 
     def wave(self, wave: np.ndarray, name: str) -> Impression:
         """What is made of a wave (samples,), as infer.py makes it of a file."""

@@ -12,12 +12,14 @@ import numpy as np
 from messy_mashup.scoring.plots import Drawing
 from messy_mashup.web.hearing import Impression
 
+WIDE, HIGH = (5.2, 2.6), (5.2, 3.2)  # inches: as small as a phone needs, so that text can be read there
+DPI = 200
 SHOWN = 4  # genres over time that have a line of their own
 
 
 def spectrogram(impression: Impression) -> str:
     """The log-mel of the whole clip."""
-    figure = Drawing(figsize=(6.4, 2.8), layout="constrained")
+    figure = Drawing(figsize=WIDE, layout="constrained")
     axes = figure.subplots()
     levels = impression.log_mel.T
     low, high = np.quantile(levels, [0.05, 0.999])
@@ -29,7 +31,7 @@ def spectrogram(impression: Impression) -> str:
 
 def genre_over_time(impression: Impression) -> str:
     """The likeliest genres of each part, as lines; the others together in grey."""
-    figure = Drawing(figsize=(6.4, 2.8), layout="constrained")
+    figure = Drawing(figsize=WIDE, layout="constrained")
     axes = figure.subplots()
     order = np.argsort(-impression.over_time.max(axis=0), kind="stable")
     shown, rest = order[:SHOWN], order[SHOWN:]
@@ -49,7 +51,7 @@ def genre_over_time(impression: Impression) -> str:
 
 def change(before: dict[str, float] | None, now: dict[str, float]) -> str:
     """Probabilities of the last mashup, in grey, and of this one."""
-    figure = Drawing(figsize=(6.4, 3.2), layout="constrained")
+    figure = Drawing(figsize=HIGH, layout="constrained")
     axes = figure.subplots()
     names = sorted(now, key=now.__getitem__)
     places = np.arange(len(names))
@@ -70,7 +72,8 @@ def change(before: dict[str, float] | None, now: dict[str, float]) -> str:
 def _shown(figure: Drawing, title: str, alt: str) -> str:
     """The figure as HTML."""
     png = io.BytesIO()
-    figure.write_png(png)
+    figure.savefig(png, format="png", dpi=DPI)
     source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
-    image = f'<img src="{source}" alt="{html.escape(alt)}" style="width: 100%; height: auto; background: white">'
-    return f"<figure style='margin: 0'><figcaption>{html.escape(title)}</figcaption>{image}</figure>"
+    style = "display: block; width: 100%; max-width: 48rem; height: auto; margin: auto"
+    image = f'<img src="{source}" alt="{html.escape(alt)}" style="{style}">'
+    return f"<figure class='drawn'><figcaption>{html.escape(title)}</figcaption>{image}</figure>"

@@ -19,9 +19,10 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of, named_at_once
-from messy_mashup.data.listing import files_in, listed_file, read_table, subfolders
+from messy_mashup.data.listing import files_in, read_table, subfolders
 from messy_mashup.errors import UserError
-from messy_mashup.own_files import first_twin, shortened, shown
+from messy_mashup.files import path_below
+from messy_mashup.own_files import first_twin, shown
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 STEM_FILES = {
@@ -61,11 +62,8 @@ def test_clips(root: Path) -> pd.DataFrame:
     table = read_table(root / "test.csv", ["id", "filename"])
     if (twin := first_twin(table["id"])) is not None:
         raise UserError(f"{root / 'test.csv'} has the id {shown(twin)} twice: unpack the whole data set again")
-    missing = [
-        f"{root / shortened(name)}: listed in test.csv and missing, or no file of this data set"
-        for name in table["filename"]
-        if listed_file(root, (root,), name) is None
-    ]
+    files = [path_below(root, name, root / "test.csv") for name in table["filename"]]
+    missing = [f"{file}: listed in test.csv and missing" for file in files if not file.is_file()]
     if missing:
         raise UserError(f"{named_at_once(missing)}\nunpack all mashups, or give another folder with --data")
     return table.rename(columns={"filename": "path"})[["id", "path"]]

@@ -24,6 +24,7 @@ from messy_mashup.data.audio import SUFFIXES, find_audio
 from messy_mashup.data.corpora import Broken, Clip, Corpus, corpus_of
 from messy_mashup.data.listing import files_in, listed_file, read_table, subfolders
 from messy_mashup.errors import UserError
+from messy_mashup.files import files_below
 from messy_mashup.own_files import shortened, shown
 
 TRAIN, TEST = "train", "test"
@@ -73,8 +74,8 @@ def _class_folder(root: Path, label: str) -> Iterator[Clip | Broken]:
     if not audio:
         path = folder.relative_to(root).as_posix()
         yield Broken(path, f"{folder}: the class holds no audio: fill the folder, or remove it")
-    for file in sorted(folder.rglob("*"), key=lambda file: file.as_posix()):
-        if file.is_dir() or file.name.startswith("."):
+    for file in sorted(files_below(folder), key=lambda file: file.as_posix()):
+        if file.name.startswith("."):
             continue
         path = file.relative_to(root).as_posix()
         if file in audio:
