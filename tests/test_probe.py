@@ -447,7 +447,7 @@ def test_clips_of_a_bank_and_a_column_of_labels(gtzan, tmp_path):
         ("file,artist\nx.wav,Q\n", "names no label"),
         ("file,labels\nx.wav,\n", "names no label"),
         ("file,a\nx.wav,1\n", r"there is no file .*x\.wav(.|\n)*--audio"),
-        ("", "cannot be read as a table"),
+        ("", "is empty: it needs a line of column names"),
     ],
 )
 def test_a_table_that_is_wrong_is_told(tmp_path, text, told):

@@ -713,5 +713,5 @@ def test_without_credentials_there_is_no_sample(bare, said, monkeypatch):
 
 def test_a_csv_that_is_not_there_is_a_sentence(bare, said):
     assert bare.bare(csv=bare.folder / "no.csv") == 2
-    assert f"{bare.folder / 'no.csv'} is missing" in said()
+    assert f"cannot read {bare.folder / 'no.csv'}" in said()
     assert bare.loopback.requests == []

@@ -49,12 +49,12 @@ def read(ledger: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS, dtype=object)
     table = read_text_table(ledger)
     if list(table.columns) != COLUMNS:
-        told = shortened(", ".join(table.columns))
-        raise UserError(f"{ledger} has columns {told}, not {', '.join(COLUMNS)}: mend its first line")
+        told = shortened(str(list(table.columns)))
+        raise UserError(f"{ledger} has columns {told}, not {COLUMNS}: mend its first line")
     for name in NUMBERS:
         if len(wrong := table.loc[~table[name].map(_is_score), name]):
             raise UserError(f"{ledger}: {name} is {shown(wrong.iloc[0])}: mend that cell, or leave it empty")
-    if len(wrong := table.loc[table["file"].map(lambda file: Path(file).name != file), "file"]):
+    if len(wrong := table.loc[table["file"].map(_leads_out), "file"]):
         raise UserError(f"{ledger}: {shown(wrong.iloc[0])} is no file beside it: mend that cell")
     return table
 
@@ -135,6 +135,11 @@ def entries_of(ledger: Path, members: Sequence[str], oof_macro_f1: float) -> lis
             numbers = {name: float(row[name]) if row[name] else None for name in NUMBERS}
             found.append(LedgerRow(**row | numbers))
     return found
+
+
+def _leads_out(file: str) -> bool:
+    """Whether a name leads out of the ledger's folder; that of a kernel's file has slashes."""
+    return Path(file).is_absolute() or ".." in Path(file).parts
 
 
 def _is_score(text: str) -> bool:

@@ -26,8 +26,8 @@ def read_sample_file(path: Path) -> pd.DataFrame:
     """The competition's sample submission: id and genre (dummies) as text, in the order that is asked for."""
     sample = read_text_table(path)
     if list(sample.columns) != COLUMNS:
-        told = shortened(", ".join(sample.columns))
-        raise UserError(f"{path} has columns {told}, not {', '.join(COLUMNS)}: fetch or unpack it again")
+        told = shortened(str(list(sample.columns)))
+        raise UserError(f"{path} has columns {told}, not {COLUMNS}: fetch or unpack it again")
     if sample.empty or (sample["id"] == "").any() or sample["id"].duplicated().any():
         raise UserError(f"{path} has no ids, an empty id or one id twice: fetch or unpack it again")
     return sample

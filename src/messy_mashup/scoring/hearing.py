@@ -131,7 +131,8 @@ def _noted(values: Any, classes: Sequence[int]) -> Opinions:
         return []
     if [one.logits.shape for one in noted] != [(count,) for count in classes]:
         return []
-    sound = all(one.votes.shape == one.logits.shape and one.votes.dtype.kind in "if" for one in noted)
+    whole = (one.votes.shape == one.logits.shape and one.votes.dtype.kind in "if" for one in noted)
+    sound = all(whole) and all(np.isfinite(one.logits).all() for one in noted)
     return noted if sound else []
 
 
