@@ -25,9 +25,8 @@ def test_changed_files_end_in_a_value_or_a_sentence(tmp_path: Path, name: str) -
     target = TARGETS[name]
     (tmp_path / "seeds").mkdir()
     seeds = target.seeds(tmp_path / "seeds")
-    assert [feed(target, tmp_path, seed) for seed in seeds] == [None] * len(seeds)
     until = time.monotonic() + LONGEST_S
-    for content in islice(changes(seeds, SEED, target.changed), len(seeds), len(seeds) + INPUTS):
+    for content in islice(changes(seeds, SEED, target.changed), len(seeds) + INPUTS):
         feed(target, tmp_path, content)
         if time.monotonic() > until:
             break
