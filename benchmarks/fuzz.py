@@ -25,13 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 TALLY = "tally.json"
 ALIVE_S = 60  # a process is replaced after that: what it leaks, and what kills it, ends with it
-HANGS_S = 90  # behind its end, before which it imports and makes its seeds
+HANGS_S = 90  # beyond its time, which begins when it has imported and made its seeds
 
 
 def main() -> None:
     """Fuzz in processes, one after the other, until the minutes are over."""
     options = _options()
-    if options.until:
+    if options.work:
         _turn(options)
         return
     options.finds.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def main() -> None:
     begin_s, seed = time.monotonic(), options.seed
     while time.time() < until:
         with tempfile.TemporaryDirectory() as work:
-            ended = _process(options, Path(work), seed, min(until, time.time() + ALIVE_S))
+            ended = _process(options, Path(work), seed, min(until - time.time(), ALIVE_S))
             if not Path(work, TALLY).exists():
                 sys.exit(f"{options.target}: {ended or 'the process ended'} before its first input")
             tally = json.loads(Path(work, TALLY).read_text())
@@ -54,12 +54,13 @@ def main() -> None:
     print(json.dumps({"benchmark": "fuzz", **told}))
 
 
-def _process(options: argparse.Namespace, work: Path, seed: int, until: float) -> str | None:
+def _process(options: argparse.Namespace, work: Path, seed: int, seconds: float) -> str | None:
     """Run a process's share; how it ended where it did not end well. One that hangs in C hears no alarm."""
-    words = ["--target", options.target, "--seed", seed, "--finds", options.finds, "--work", work, "--until", until]
+    words = ["--target", options.target, "--seed", seed, "--finds", options.finds, "--work", work]
+    words += ["--minutes", seconds / 60]
     command = [sys.executable, __file__, *map(str, words), *(["--guided"] if options.guided else [])]
     try:
-        code = subprocess.run(command, check=False, timeout=until - time.time() + HANGS_S).returncode
+        code = subprocess.run(command, check=False, timeout=seconds + HANGS_S).returncode
     except subprocess.TimeoutExpired:
         return "the process did not end"
     return f"the process ended with {code}" if code else None
@@ -90,10 +91,12 @@ def _turn(options: argparse.Namespace) -> None:
         import atheris
 
         with atheris.instrument_imports(include=["messy_mashup"]):
-            target = targets()[options.target]
+            known = targets()
     else:
-        target = targets()[options.target]
-    work = Path(options.work)
+        known = targets()
+    if options.target not in known:
+        sys.exit(f"there is no target {options.target}: name one of {', '.join(sorted(known))}")
+    work, target = Path(options.work), known[options.target]
     tally = _Tally(work / TALLY, target.name)
 
     def one(content: bytes) -> None:
@@ -104,18 +107,19 @@ def _turn(options: argparse.Namespace) -> None:
             tally.refused += feed(target, work, content) is not None
         except Find as find:
             _keep(options.finds, content, str(find))
-        if time.time() > options.until:
+        if time.monotonic() > until:
             tally.save()
             if options.guided:
                 os._exit(0)  # libFuzzer has no other end
 
     tally.save()
     seeds = target.seeds(Path(tempfile.mkdtemp(dir=work)))
+    until = time.monotonic() + 60 * options.minutes
     if options.guided:
         _guided(one, seeds, options, work)
     for content in changes(seeds, options.seed, target.changed):
         one(content)
-        if time.time() > options.until:
+        if time.monotonic() > until:
             return
 
 
@@ -143,12 +147,11 @@ def _keep(folder: Path, content: bytes, sentence: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--target", required=True, choices=sorted(targets()) if "--until" not in sys.argv else None)
+    parser.add_argument("--target", required=True)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--finds", type=Path)
     parser.add_argument("--guided", action="store_true", help="let atheris choose the changes")
-    parser.add_argument("--until", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.finds = options.finds or ROOT / "runs" / "finds" / options.target

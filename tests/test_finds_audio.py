@@ -144,6 +144,12 @@ def test_odd_files_are_read_whole(tmp_path: Path, name: str) -> None:
     assert read_header(tmp_path / "odd.wav") == (len(RAMP), RATE_HZ, 1)
 
 
+@pytest.mark.parametrize("name", made.TARGETS)
+def test_all_files_that_changes_begin_with_are_read(tmp_path: Path, name: str) -> None:
+    seeds = made.TARGETS[name].seeds(tmp_path)
+    assert [feed(made.TARGETS[name], tmp_path, seed) for seed in seeds] == [None] * len(seeds)
+
+
 @pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
 @pytest.mark.parametrize("seconds", [0.1, 1.3, 4.0])
 def test_flac_of_an_open_length_is_as_long_as_it_was(tmp_path: Path, subtype: str, seconds: float) -> None:
