@@ -345,3 +345,10 @@ def test_what_is_no_plan_of_a_bank_or_no_lease_is_as_if_it_were_not_there(tmp_pa
 def test_a_bank_s_card_that_is_none_is_told(tmp_path, change):
     card = json.loads(fuzz_runs.bank_parts()[0]) | change
     assert "run build.py again" in feed(TARGETS["bank_card"], tmp_path, json.dumps(card).encode())
+
+
+@pytest.mark.parametrize("card", ["[]", "3", '{"of":"that"}'])
+def test_a_study_of_another_card_is_told(tmp_path, card):
+    (journal,) = TARGETS["study"].seeds(tmp_path)
+    told = feed(TARGETS["study"], tmp_path, journal.replace(b'{"of":"this"}', card.encode()))
+    assert "is of a study of another of: give this one another --study name" in told

@@ -14,7 +14,7 @@ from messy_mashup.competition import ledger as ledger_file
 from messy_mashup.competition.ledger import cell
 from messy_mashup.competition.submission import COLUMNS
 from messy_mashup.errors import UserError
-from messy_mashup.files import file_digest, path_below
+from messy_mashup.files import file_digest
 from messy_mashup.own_files import shortened, shown
 from messy_mashup.text_table import read_text_table
 
@@ -60,7 +60,7 @@ def score_ledger(ledger: Path, hidden: Path) -> Board:
     with ledger_file.edited(ledger) as table:
         for place, row in table.iterrows():
             try:
-                found[place] = _entry_scores(path_below(ledger.parent, row["file"], ledger), row, solution)
+                found[place] = _entry_scores(ledger.parent / row["file"], row, solution)
             except UserError as error:
                 unscored.append(str(error))
                 continue

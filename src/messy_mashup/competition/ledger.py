@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from messy_mashup.errors import UserError
+from messy_mashup.files import LEADS_OUT
 from messy_mashup.own_files import shortened, shown
 from messy_mashup.text_table import read_text_table, write_text_table
 
@@ -54,8 +55,8 @@ def read(ledger: Path) -> pd.DataFrame:
     for name in NUMBERS:
         if len(wrong := table.loc[~table[name].map(_is_score), name]):
             raise UserError(f"{ledger}: {name} is {shown(wrong.iloc[0])}: mend that cell, or leave it empty")
-    if len(wrong := table.loc[table["file"].map(_leads_out), "file"]):
-        raise UserError(f"{ledger}: {shown(wrong.iloc[0])} is no file beside it: mend that cell")
+    if len(wrong := table.loc[table["file"].str.contains(LEADS_OUT), "file"]):
+        raise UserError(f"{ledger}: {shown(wrong.iloc[0])} leads out of its folder: mend that cell")
     return table
 
 
@@ -135,11 +136,6 @@ def entries_of(ledger: Path, members: Sequence[str], oof_macro_f1: float) -> lis
             numbers = {name: float(row[name]) if row[name] else None for name in NUMBERS}
             found.append(LedgerRow(**row | numbers))
     return found
-
-
-def _leads_out(file: str) -> bool:
-    """Whether a name leads out of the ledger's folder; that of a kernel's file has slashes."""
-    return Path(file).is_absolute() or ".." in Path(file).parts
 
 
 def _is_score(text: str) -> bool:

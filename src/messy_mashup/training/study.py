@@ -58,10 +58,10 @@ class Study:
             there = self._optuna.user_attrs.get(CARD)
             if there is None:
                 self._optuna.set_user_attr(CARD, card)
-            elif different := [key for key in card if there.get(key) != card[key]]:
+            elif different := [key for key in card if not isinstance(there, dict) or there.get(key) != card[key]]:
                 raise UserError(
-                    f"{folder} is a study of another {' and another '.join(different)}: give this one another --study "
-                    "name, or remove that folder"
+                    f"{folder / JOURNAL} is of a study of another {' and another '.join(different)}: give this one "
+                    "another --study name, or remove that folder"
                 )
 
     def trials(self) -> list["FrozenTrial"]:
