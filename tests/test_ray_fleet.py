@@ -21,7 +21,7 @@ from messy_mashup.training.child_process import LOG
 from messy_mashup.training.claimed_folder import CLAIM
 
 pytest.importorskip("ray", reason="ray is not installed")
-EPOCHS, PATIENCE_S = 6, 120
+EPOCHS, PATIENCE_S = 6, 300
 SEEDS = 2
 # Long enough to be killed in: an epoch takes some tenths of a second
 LONGER = ["--set", f"train.epochs={EPOCHS}", "--set", "train.mashups_per_epoch=128"]
