@@ -19,17 +19,17 @@ app: setup
 
 # Two processes share the cores; with two threads each they would mostly wait for each other.
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The quick tests on the versions of Kaggle's image: Python 3.12, and torch with some GB of CUDA.
 test-image:
 	@cmp -s tests/kaggle_image.txt $(IMAGE)/versions.txt || { $(PYTHON312) -m venv --clear $(IMAGE) \
 	  && $(IMAGE)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/kaggle_image.txt \
 	  && cp tests/kaggle_image.txt $(IMAGE)/versions.txt; }
-	OMP_NUM_THREADS=1 $(IMAGE)/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(IMAGE)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,7 +1,10 @@
-"""The demo takes longest, so it begins first; the page that several modules open is served once."""
+"""The longest modules begin first, so that none is left for one process; the page that several open is served once."""
 
 from served_page import browser, page, served  # noqa: F401
 
+LONGEST = ("test_demo.py", "test_rehearsal.py", "test_calibrate_command.py", "test_ray_fleet.py", "test_ray_study.py")
+
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name != "test_demo.py")
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
