@@ -521,8 +521,8 @@ def without_file(name: str):
         (pickled_only, r"pytorch_model\.bin is not read.*save_pretrained"),
         (without_file("model.safetensors"), "model.safetensors is missing"),
         (without_file("config.json"), "config.json is missing"),
-        (lambda folder: (folder / "config.json").write_text("{"), "config.json is no JSON"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "config.json is no JSON object"),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json is damaged: it is not JSON"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "config.json is damaged: it holds no JSON object"),
         (with_field("config.json", model_type="vit"), "is of a 'vit'"),
         (
             with_field("config.json", hidden_size=64, num_hidden_layers=4),

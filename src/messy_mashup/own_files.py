@@ -33,14 +33,16 @@ def read_bytes(path: Path, remedy: str, most_bytes: int = MOST_BYTES) -> bytes:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise UserError(f"{path} is no file: {remedy}")
         with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
+            content = bytearray()  # in parts: room for all that one call may read is taken before it reads
+            while len(content) <= most_bytes and (part := file.read(MIB)):
+                content += part
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {remedy}") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): {remedy}") from error
     if len(content) > most_bytes:
         raise UserError(f"{path} has more than {most_bytes / MIB:.0f} MiB, too many for what it is: {remedy}")
-    return content
+    return bytes(content)
 
 
 def read_json(path: Path, remedy: str, finite: bool = True, most_bytes: int = MOST_BYTES) -> Any:
