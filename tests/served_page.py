@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -68,15 +69,16 @@ def process_of(script: Path, arguments: list[object], log: Path, **environment: 
         process = subprocess.Popen(
             command, env=inherited | {"OMP_NUM_THREADS": "1"} | environment, cwd=log.parent, stdout=file, stderr=file
         )
+    address = f"http://127.0.0.1:{port}"
     try:
         until = time.monotonic() + 90
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with contextlib.suppress(OSError), urlopen(f"{address}/config", timeout=5):  # open before it can answer
                 break
             assert time.monotonic() < until, log.read_text()
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        yield address
     finally:
         process.terminate()
         process.wait(30)
