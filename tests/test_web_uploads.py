@@ -132,9 +132,10 @@ def test_what_is_too_large_never_lies_on_disk_as_a_whole(place):
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\n\r\n'
         for _ in range(400):
             yield bytes(100_000)
-            most.append(sum(path.stat().st_size for path in place.cache.rglob("*") if path.is_file()))
+            with contextlib.suppress(FileNotFoundError):  # removed while it is looked at
+                most.append(sum(path.stat().st_size for path in place.cache.rglob("*") if path.is_file()))
 
-    with contextlib.suppress(httpx.WriteError):
+    with contextlib.suppress(httpx.TransportError):  # the server may end the line before it is read to its end
         answer = httpx.post(url, content=endless(), headers={"Content-Type": "multipart/form-data; boundary=x"})
         assert answer.status_code == 413
     assert max(most) <= 1_100_000
