@@ -47,7 +47,11 @@ def read_bytes(path: Path, remedy: str, most_bytes: int = MOST_BYTES) -> bytes:
 
 def read_json(path: Path, remedy: str, finite: bool = True, most_bytes: int = MOST_BYTES) -> Any:
     """The value in a JSON file, by the rules of `parse_json`."""
-    content = read_bytes(path, remedy, most_bytes)
+    return json_of(read_bytes(path, remedy, most_bytes), path, remedy, finite)
+
+
+def json_of(content: bytes, path: Path, remedy: str, finite: bool = True) -> Any:
+    """The value in the bytes of the JSON file at `path`, by the rules of `parse_json`."""
     try:
         return parse_json(content, finite)
     except ValueError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from messy_mashup.errors import UserError
-from messy_mashup.own_files import read_bytes, read_json, shortened, shown
+from messy_mashup.own_files import json_of, read_bytes, read_json, shortened, shown
 from messy_mashup.recipe import ASTRecipe, CNNRecipe, FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe
 
 # Fields that came when members had been trained without them. At their defaults they are not written, so that what is
@@ -52,7 +52,7 @@ def _left_out(value: Any) -> dict[str, Any]:
 def from_json(path: Path) -> Recipe:
     """Read a run's recipe; a field that is unknown or of a wrong type is named."""
     content = read_bytes(path, "train that member first")
-    read_json(path, "write it again, or train that member anew")  # it refuses what pydantic takes: a field twice
+    json_of(content, path, "write it again, or train that member anew")  # it refuses what pydantic takes: a field twice
     try:
         return TypeAdapter(Recipe).validate_json(content)
     except ValidationError as error:
