@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from messy_mashup.compiled import load_librosa
 from messy_mashup.features.frame_spec import FrameSpec
 
 DESCRIPTORS = (
@@ -89,9 +90,8 @@ def decibels(log_mel: torch.Tensor | np.ndarray, spec: FrameSpec) -> np.ndarray:
 
 def band_edges_hz(spec: FrameSpec) -> np.ndarray:
     """Band b reaches from edge b over edge b + 1, its middle, to edge b + 2: (mels + 2,)."""
-    import librosa
-
-    return librosa.mel_frequencies(spec.mels + 2, fmin=spec.low_hz, fmax=spec.high_hz, htk=spec.mel_scale != "slaney")
+    mel_frequencies = load_librosa().mel_frequencies
+    return mel_frequencies(spec.mels + 2, fmin=spec.low_hz, fmax=spec.high_hz, htk=spec.mel_scale != "slaney")
 
 
 @lru_cache(maxsize=16)
@@ -139,18 +139,17 @@ def _bursts(clip: _Clip) -> dict[str, float]:
 
 
 def _colour(clip: _Clip) -> dict[str, float]:
-    from librosa.feature import spectral_bandwidth, spectral_centroid, spectral_flatness, spectral_rolloff
-
+    feature = load_librosa().feature
     middle_hz = band_edges_hz(clip.spec)[1:-1]
     density, power = (10 ** (clip.levels / 10)).T, clip.power.T
     amplitude = np.sqrt(power)
-    centroid_hz = spectral_centroid(S=amplitude, freq=middle_hz)
+    centroid_hz = feature.spectral_centroid(S=amplitude, freq=middle_hz)
     mean_power = clip.power.mean(axis=0)
     by_frame = {
-        "flatness": spectral_flatness(S=density, power=1.0, amin=1e-20),
+        "flatness": feature.spectral_flatness(S=density, power=1.0, amin=1e-20),
         "centroid_hz": centroid_hz,
-        "bandwidth_hz": spectral_bandwidth(S=amplitude, freq=middle_hz, centroid=centroid_hz),
-        "rolloff_hz": spectral_rolloff(S=amplitude, freq=middle_hz),
+        "bandwidth_hz": feature.spectral_bandwidth(S=amplitude, freq=middle_hz, centroid=centroid_hz),
+        "rolloff_hz": feature.spectral_rolloff(S=amplitude, freq=middle_hz),
         "contrast_db": np.abs(np.diff(clip.levels.T, axis=0)).mean(axis=0, keepdims=True),
     }
     medians = {name: np.median(values[0, clip.sounding]) for name, values in by_frame.items()}
@@ -162,20 +161,17 @@ def _colour(clip: _Clip) -> dict[str, float]:
 
 def _rhythm(clip: _Clip) -> dict[str, float]:
     """Onsets by librosa; the tempo is where their autocorrelation is highest, under librosa's prior."""
-    from librosa import autocorrelate
-    from librosa.feature import tempo
-    from librosa.onset import onset_detect, onset_strength
-
+    librosa = load_librosa()
     rate = {"sr": clip.spec.sample_rate_hz, "hop_length": clip.spec.hop}
-    strength = onset_strength(S=clip.levels.T, n_fft=clip.spec.fft, **rate)
-    onsets = onset_detect(onset_envelope=strength, **rate)
+    strength = librosa.onset.onset_strength(S=clip.levels.T, n_fft=clip.spec.fft, **rate)
+    onsets = librosa.onset.onset_detect(onset_envelope=strength, **rate)
     frames_per_s = clip.spec.sample_rate_hz / clip.spec.hop
     longest = min(len(strength), round(60 / SLOWEST_BPM * frames_per_s) + 1)
-    lagged = autocorrelate(strength - strength.mean(), max_size=longest)
+    lagged = librosa.autocorrelate(strength - strength.mean(), max_size=longest)
     repeats = np.maximum(lagged, 0) / lagged[0] if lagged[0] > 0 else np.zeros(longest)
     # up to the first zero lies each onset's own width, which is no repetition
     repeats[: int(np.argmin(repeats > 0))] = 0
-    bpm = float(tempo(tg=repeats[:, None], **rate)[0]) if repeats.any() else 0.0
+    bpm = float(librosa.feature.tempo(tg=repeats[:, None], **rate)[0]) if repeats.any() else 0.0
     return {
         "flux_db": np.abs(np.diff(clip.levels, axis=0)).mean(),
         "onsets_per_s": len(onsets) / len(strength) * frames_per_s,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from messy_mashup.compiled import load_librosa
+
 CONFIDENT = 0.5  # from here on a value is right in nine of ten songs, as far as the demo's music tells
 BEATS_PER_BAR = 4
 SLOTS = 2 * BEATS_PER_BAR  # half beats of a bar: what is found may be the beats or what lies between them
@@ -118,8 +120,7 @@ def _onsets(voices: Mapping[str, np.ndarray], weights: Mapping[str, float], samp
 
 def _onset_strength(wave: np.ndarray, sample_rate_hz: int, edges: tuple[int, ...]) -> np.ndarray:
     """librosa's onset strength of bands between those mels: (bands, frames)."""
-    import librosa
-
+    librosa = load_librosa()
     hop, window = round(FRAME_S * sample_rate_hz), round(WINDOW_S * sample_rate_hz)
     mel = librosa.feature.melspectrogram(
         y=wave, sr=sample_rate_hz, n_fft=window, hop_length=hop, n_mels=MELS, power=1.0, fmin=30.0
@@ -134,10 +135,9 @@ def _onset_strength(wave: np.ndarray, sample_rate_hz: int, edges: tuple[int, ...
 
 def _chroma(wave: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Pitch classes, compressed: (12, frames) of CHROMA_S."""
-    import librosa
-
     hop = round(CHROMA_S * sample_rate_hz)
-    chroma = librosa.feature.chroma_stft(y=wave, sr=sample_rate_hz, n_fft=4096, hop_length=hop, tuning=0.0, norm=None)
+    chroma_stft = load_librosa().feature.chroma_stft
+    chroma = chroma_stft(y=wave, sr=sample_rate_hz, n_fft=4096, hop_length=hop, tuning=0.0, norm=None)
     return np.log1p(COMPRESSION * chroma / max(float(chroma.max()), SILENT_RMS))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import soxr
 from scipy.signal import butter, sosfiltfilt
 
+from messy_mashup.compiled import load_librosa
 from messy_mashup.data.audio import audio_length, read_mono
 from messy_mashup.errors import UserError
 from messy_mashup.files import file_digest
@@ -92,8 +93,7 @@ def _window(seconds: float, sample_rate_hz: int) -> tuple[int, int]:
 
 
 def _part(wave: np.ndarray, size: int, hop: int, percussive: bool) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     spectrum = librosa.stft(wave, n_fft=size, hop_length=hop)
     parts = librosa.decompose.hpss(spectrum, kernel_size=KERNEL)
     return librosa.istft(parts[percussive], n_fft=size, hop_length=hop, length=len(wave))

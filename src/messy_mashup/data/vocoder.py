@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from messy_mashup.compiled import load_librosa
+
 WINDOW, HOST_HZ = 2048, 22_050  # librosa's default window at the rate of the test mashups: 93 ms
 
 
@@ -10,6 +12,4 @@ def vocoded(wave: np.ndarray, rate: float, sample_rate_hz: int) -> np.ndarray:
 
     The window is as long in seconds as the host's, since its length is what a vocoder's traces go by.
     """
-    import librosa
-
-    return librosa.effects.time_stretch(wave, rate=rate, n_fft=round(WINDOW * sample_rate_hz / HOST_HZ))
+    return load_librosa().effects.time_stretch(wave, rate=rate, n_fft=round(WINDOW * sample_rate_hz / HOST_HZ))

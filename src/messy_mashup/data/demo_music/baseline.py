@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from messy_mashup.compiled import load_librosa
 from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.errors import UserError
 
@@ -61,9 +62,7 @@ def clip_mean_log_mel(wave: np.ndarray) -> np.ndarray:
 
 @cache
 def _mel_filters() -> np.ndarray:
-    import librosa
-
-    return librosa.filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=MELS).T
+    return load_librosa().filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=MELS).T
 
 
 def _mono(path: Path) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from messy_mashup.compiled import load_librosa
 from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.data.demo_music.song import compose, render
 
@@ -123,9 +124,7 @@ def _resampled(wave: np.ndarray) -> np.ndarray:
 def _stretched(wave: np.ndarray, rate: float) -> np.ndarray:
     if rate == 1.0:
         return wave
-    import librosa
-
-    return librosa.effects.time_stretch(wave, rate=rate)
+    return load_librosa().effects.time_stretch(wave, rate=rate)
 
 
 def _to_peak_one(wave: np.ndarray) -> np.ndarray:
