@@ -1,5 +1,6 @@
 """What a training step is made of, and that a member learns."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.features.augment import mixup, random_equaliser, spec_augment
 from messy_mashup.mashup.validation import open_plan
-from messy_mashup.recipe import FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe, TrainRecipe
+from messy_mashup.recipe import ASTRecipe, FoldRecipe, MashupRecipe, Recipe, ResNet34Recipe, ScoringRecipe, TrainRecipe
+from messy_mashup.recipe_text import to_json
 from messy_mashup.scoring import predictions
 from messy_mashup.scoring.metrics import macro_f1
 from messy_mashup.training import run_folder
@@ -72,6 +74,23 @@ def test_held_out_mashups_and_a_loaded_member_are_scored_as_the_recipe_says(bank
     for card, scoring in ((asked.card, recipe.scoring), (plain.card, ScoringRecipe())):
         save_weights(tmp_path / "saved" / run_folder.WEIGHTS, plain.model.state_dict(), card)
         assert load_member(tmp_path / "saved", CPU).scoring == scoring
+
+
+def test_a_network_larger_than_its_weights_is_refused_before_it_is_built(bank, tmp_path, monkeypatch):
+    member, build = member_of(bank, tmp_path), models.build
+    huge = replace(RECIPE, backbone=ASTRecipe(width=16_384, layers=256, heads=64))  # 3 TB
+
+    def build_outline(*network):
+        assert torch.get_default_device().type == "meta"
+        return build(*network)
+
+    monkeypatch.setattr(models, "build", build_outline)
+    wide = replace(RECIPE, backbone=replace(SMALL, widths=(8, 8, 16, 32)))
+    for recipe, told in ((huge, "which the network has not"), (wide, r"\(16, .*, the network's \(32, ")):
+        card = member.card | {"recipe": json.loads(to_json(recipe))}
+        save_weights(tmp_path / "claimed" / run_folder.WEIGHTS, member.model.state_dict(), card)
+        with pytest.raises(UserError, match=rf"weights.safetensors does not fit its recipe: .*{told}"):
+            load_member(tmp_path / "claimed", CPU)
 
 
 def test_a_member_learns_what_tells_genres_apart(bank, tmp_path):

@@ -28,6 +28,12 @@ Hertz = Annotated[float, Field(gt=0, lt=8000)]  # below half the bank's sample r
 HertzRange = Annotated[tuple[Hertz, Hertz], AfterValidator(_ascending)]
 DecibelRange = Annotated[tuple[float, float], AfterValidator(_ascending)]
 FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
+# Whoever loads a run builds what its recipe asks for: a network and pictures of these sizes at most
+Width = Annotated[int, Field(ge=1, le=16_384)]
+Layers = Annotated[int, Field(ge=1, le=256)]
+Mels = Annotated[int, Field(ge=1, le=1024)]
+Hop = Annotated[int, Field(ge=16, le=4096)]
+Heard = Annotated[float, Field(gt=0, le=600)]
 Part = Literal["drums", "vocals", "bass", "other", "mix"]  # "mix": songs as they are, not taken apart
 TempoPolicy = Literal["none", "random", "sync", "downbeats"]
 BurstLevel = Literal["raw", "peak", "piece", "snr"]  # what a burst's gain multiplies: see frames.py
@@ -82,7 +88,7 @@ class MashupRecipe:
 class HeadRecipe:
     """What makes logits of an embedding; the default is a backbone's own, one linear layer."""
 
-    hidden: Natural = 0  # width of a layer with GELU before the last; 0: none
+    hidden: Annotated[int, Field(ge=0, le=16_384)] = 0  # width of a layer with GELU before the last; 0: none
     dropout: Share = 0.0  # before each of the layers, where there is a hidden one
 
 
@@ -90,7 +96,7 @@ class HeadRecipe:
 class DoRARecipe:
     """Adapters of rank `rank` on linear layers of a frozen transformer (Liu et al., DoRA, ICML 2024); 0: none."""
 
-    rank: Natural = 0
+    rank: Annotated[int, Field(ge=0, le=1024)] = 0
     alpha: Positive = 1.0  # what the low-rank update is multiplied by, whatever the rank
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = ("feed_forward_out",)
     first: Natural = 0  # transformer layers from this one on, counted from 0
@@ -102,10 +108,10 @@ class ASTRecipe:
 
     name: Literal["ast"] = "ast"
     weights: str = ""  # to begin with: a folder, a Kaggle mount or a hub id; empty: random
-    heard_s: Positive = 10.24  # what one forward pass hears
-    width: Count = 768  # of a token
-    layers: Count = 12
-    heads: Count = 12
+    heard_s: Heard = 10.24  # what one forward pass hears
+    width: Width = 768  # of a token
+    layers: Layers = 12
+    heads: Width = 12
     stride: tuple[Count, Count] = (10, 10)  # of patches, in bands and in frames
     patchout: tuple[Natural, Natural] = (0, 0)  # rows of bands and columns of frames left out in training
     dropout: Share = 0.0
@@ -120,10 +126,10 @@ class MAESTRecipe:
 
     name: Literal["maest"] = "maest"
     weights: str = ""  # to begin with: a folder, a Kaggle mount or a hub id; empty: random
-    heard_s: Positive = 30.0  # 1,876 frames; the models of 5, 10 and 20 s hear 5.04, 10.0 and 20.08
-    width: Count = 768  # of a token
-    layers: Count = 12
-    heads: Count = 12
+    heard_s: Heard = 30.0  # 1,876 frames; the models of 5, 10 and 20 s hear 5.04, 10.0 and 20.08
+    width: Width = 768  # of a token
+    layers: Layers = 12
+    heads: Width = 12
     stride: tuple[Count, Count] = (10, 10)  # of patches, in bands and in frames
     patchout: tuple[Natural, Natural] = (0, 0)  # rows of bands and columns of frames left out in training
     dropout: Share = 0.0
@@ -142,11 +148,11 @@ class ResNet34Recipe:
     front_end: FrontEnd = "librosa"
     separated: str = ""  # "hpss" or "demucs:FILE": vocals alone are heard, and the bank holds them; see separation.py
     weights: str = ""  # to begin with: a safetensors file, a folder or a Kaggle mount of timm's; empty: random
-    heard_s: Positive = 10.24  # what one forward pass hears
-    mels: Count = 128
-    hop: Count = 160  # samples at 16 kHz
+    heard_s: Heard = 10.24  # what one forward pass hears
+    mels: Mels = 128
+    hop: Hop = 160  # samples at 16 kHz
     fft: FFTSize = 1024
-    widths: tuple[Count, Count, Count, Count] = (64, 128, 256, 512)
+    widths: tuple[Width, Width, Width, Width] = (64, 128, 256, 512)
     dropout: Share = 0.2
 
 
@@ -157,11 +163,11 @@ class CNNRecipe:
     name: Literal["cnn"] = "cnn"
     front_end: FrontEnd = "librosa"
     separated: str = ""  # as that of ResNet34Recipe
-    heard_s: Positive = 10.24  # what one forward pass hears
-    mels: Count = 128
-    hop: Count = 160  # samples at 16 kHz
+    heard_s: Heard = 10.24  # what one forward pass hears
+    mels: Mels = 128
+    hop: Hop = 160  # samples at 16 kHz
     fft: FFTSize = 1024
-    widths: Annotated[tuple[Count, ...], Field(min_length=3, max_length=6)] = (32, 64, 128, 256)
+    widths: Annotated[tuple[Width, ...], Field(min_length=3, max_length=6)] = (32, 64, 128, 256)
     dropout: Share = 0.3
 
 

@@ -8,6 +8,8 @@ frozen, so that a member is no whole without them, `base_digest(recipe)` tells w
 from importlib import import_module
 from types import ModuleType
 
+import torch
+
 from messy_mashup import recipe as recipes
 from messy_mashup.features.frame_spec import FrameSpec
 from messy_mashup.models.backbone import Backbone
@@ -21,6 +23,12 @@ def frame_spec(recipe: recipes.Backbone) -> FrameSpec:
 def build(recipe: recipes.Backbone, classes: int) -> Backbone:
     """The backbone of this recipe with a head of `classes` logits and random weights."""
     return _file(recipe).build(recipe, classes)
+
+
+def outline(recipe: recipes.Backbone, classes: int) -> Backbone:
+    """That of `build` without numbers: what its tensors are called and how large they are, which takes no memory."""
+    with torch.device("meta"):
+        return build(recipe, classes)
 
 
 def load_pretrained(model: Backbone, recipe: recipes.Backbone) -> None:

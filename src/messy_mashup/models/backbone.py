@@ -35,10 +35,17 @@ class Backbone(nn.Module, ABC):
             if not isinstance(tensor, nn.Parameter) or tensor.requires_grad
         }
 
-    def load_learnt(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Put a member's tensors in; RuntimeError where they are not just those of `learnt`, in name and shape."""
+    def check_learnt(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """RuntimeError where a member's tensors are not just those of `learnt`, in name and shape."""
         own = self.learnt()
         missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
         if missing or unknown:
             raise RuntimeError(f"it lacks {missing[:3]}, and has {unknown[:3]} which the network has not")
+        for name, tensor in own.items():
+            if tensor.shape != tensors[name].shape:
+                raise RuntimeError(f"{name} is {tuple(tensors[name].shape)}, the network's {tuple(tensor.shape)}")
+
+    def load_learnt(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put a member's tensors in; RuntimeError as `check_learnt`."""
+        self.check_learnt(tensors)
         self.load_state_dict(self.state_dict() | dict(tensors))
