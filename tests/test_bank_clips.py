@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def build(corpus: str, data: Path, folder: Path, **options) -> Bank:
-    """With one worker, which imports librosa once."""
+    """In this process, which has librosa loaded."""
     return bank_build.build(corpus, data, folder, workers=1, **options)
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import sys
-from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from example_trees import tone_wave, write_gtzan, write_messy_mashup, write_wave
-from messy_mashup.data import bank_build, separation
+from messy_mashup.data import separation
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.bank_build import build
 from messy_mashup.data.bank_slot import quantised
@@ -72,22 +71,6 @@ def test_silence_never_stands_for_vocals(tmp_path):
     write_wave(tmp_path / "silent.wav", np.zeros(22_050, np.float32), 22_050)
     with pytest.raises(UserError, match=r"silent\.wav: hpss finds no vocals in it: remove it"):
         heard_wave(tmp_path / "silent.wav", 16_000, "hpss")
-
-
-class Inline:
-    """What a pool of workers does, here and now: a process of its own imports for two seconds."""
-
-    def results(self, work, tasks):
-        for task in tasks:
-            try:
-                yield task, work(task)
-            except UserError as error:
-                yield task, error
-
-
-@pytest.fixture(autouse=True)
-def inline(monkeypatch) -> None:
-    monkeypatch.setattr(bank_build, "working", lambda workers: nullcontext(Inline()))
 
 
 @pytest.fixture

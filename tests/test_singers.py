@@ -1,6 +1,5 @@
 """Singer snippets: both layouts, all that can be wrong with them, and the system by the commands a user types."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from example_trees import SINGERS, noise_wave, write_gtzan, write_singers, write_text, write_wave
 from messy_mashup import models, recipes
-from messy_mashup.data import bank_build, corpora
+from messy_mashup.data import corpora
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.corpora import singers
 from messy_mashup.data.folds import dealt
@@ -23,7 +22,6 @@ from messy_mashup.scoring import predictions
 from messy_mashup.scoring.blend_study import OfNumber
 from messy_mashup.scoring.plots_of_blends import draw_numbers
 from test_commands import run
-from test_separation import Inline
 from test_splits import index_of
 
 TINY = ("--set", "folds.ratios=(2,1,0)", "--set", "backbone.heard_s=0.5", "--set", "train.epochs=2")
@@ -167,9 +165,7 @@ class System:
         self.data, self.runs = write_singers(folder / "singers", clips=6, seconds=0.5), folder / "runs"
         self.bank = self.runs / "banks" / "singers"
         build = ("--data", self.data, "--bank", self.bank, "--workers", 1)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bank_build, "working", lambda workers: nullcontext(Inline()))
-            assert run("build", *build, "--separated", "hpss", "--features", folder / "features") == 0
+        assert run("build", *build, "--separated", "hpss", "--features", folder / "features") == 0
         for seed in (0, 1):
             name = "members" if seed == 0 else "members_seed1"
             assert self.train("--name", name, *TINY, "--set", f"train.seed={seed}", "--set", "augment.mixup=0.2") == 0

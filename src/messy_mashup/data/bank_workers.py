@@ -1,4 +1,4 @@
-"""A pool of processes that ends with its parent, however that ends: it builds banks and searches mashups."""
+"""Workers that build banks and search mashups: a pool of processes, which ends with its parent, or this very one."""
 
 import multiprocessing
 import os
@@ -24,9 +24,9 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Workers:
-    """The pool, for several rounds of work; what is sent to a worker at a time are `batch` tasks."""
+    """For several rounds of work; what is sent to a process at a time are `batch` tasks."""
 
-    pool: ProcessPoolExecutor
+    pool: ProcessPoolExecutor | None  # None: the work is done here
     count: int
     batch: int
     fewer: str  # how the user says that there shall be fewer of them
@@ -34,22 +34,25 @@ class Workers:
     def results(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Result | UserError]]:
-        """Do `work` on all tasks in parallel; yields each with its result or UserError, as it ends."""
+        """Do `work` on all tasks; yields each with its result or UserError, as it ends."""
         try:
-            yield from self._completed(work, iter(tasks))
+            if self.pool is None:
+                yield from ((task, _done_or_error(work, task)) for task in tasks)
+            else:
+                yield from self._completed(self.pool, work, iter(tasks))
         except BrokenProcessPool as error:
             raise UserError(f"a worker was killed, perhaps for memory: run again to go on, {self.fewer}") from error
         except OSError as error:
             raise UserError(f"the bank cannot be written ({error}): make room and run again to go on") from error
 
     def _completed(
-        self, work: Callable[[Task], Result], tasks: Iterator[Task]
+        self, pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Iterator[Task]
     ) -> Iterator[tuple[Task, Result | UserError]]:
         under_way: set[Future[list[tuple[Task, Result | UserError]]]] = set()
         while True:
             with _interrupts_held():
                 while len(under_way) < BATCHES_EACH * self.count and (batch := list(islice(tasks, self.batch))):
-                    under_way.add(self.pool.submit(_done_batch, work, batch))
+                    under_way.add(pool.submit(_done_batch, work, batch))
             if not under_way:
                 return
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -59,7 +62,10 @@ class Workers:
 
 @contextmanager
 def working(count: int, batch: int = BATCH, fewer: str = "with --workers 1") -> Iterator[Workers]:
-    """So many workers; each starts with the first work there is for it."""
+    """So many workers; each starts with the first work there is for it. One is this process."""
+    if count == 1:
+        yield Workers(None, count, batch, fewer)
+        return
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of whatever threads the caller has
     with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
         try:

@@ -127,10 +127,7 @@ def _prepare(folder: Path, card: dict[str, Any]) -> None:
 
 
 def _searched(portions: list[_Portion], way: Way) -> Iterator[tuple[_Portion, pd.DataFrame]]:
-    if way.workers == 1 or len(portions) < 2:
-        yield from ((portion, _matches(portion)) for portion in portions)
-        return
-    with working(min(way.workers, len(portions)), batch=1, fewer="with --workers 1") as pool:
+    with working(max(1, min(way.workers, len(portions))), batch=1, fewer="with --workers 1") as pool:
         for portion, found in pool.results(_matches, portions):
             if isinstance(found, UserError):
                 raise found
