@@ -5,6 +5,7 @@ STAMP := .venv/requirements.txt
 PYTHON312 ?= python3.12
 IMAGE := .venv-image
 AUDIT := .venv-audit
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .PHONY: demo app test test-all test-image lint audit setup clean
 .DEFAULT_GOAL := demo
@@ -17,19 +18,20 @@ app: setup
 	@test -f runs/demo/blend.json || $(BIN)/python src/demo.py
 	$(BIN)/python src/app.py --runs runs/demo --data input/demo --port $(or $(PORT),7860)
 
-# Two processes share the cores; with two threads each they would mostly wait for each other.
+# Two processes share the cores; with two threads each they would mostly wait for each other. The run ends with a
+# process that crashes: the tests of a new one would wait for ever.
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-all: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 # The quick tests on the versions of Kaggle's image: Python 3.12, and torch with some GB of CUDA.
 test-image:
 	@cmp -s tests/kaggle_image.txt $(IMAGE)/versions.txt || { $(PYTHON312) -m venv --clear $(IMAGE) \
 	  && $(IMAGE)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/kaggle_image.txt \
 	  && cp tests/kaggle_image.txt $(IMAGE)/versions.txt; }
-	OMP_NUM_THREADS=1 $(IMAGE)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	OMP_NUM_THREADS=1 $(IMAGE)/bin/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .
