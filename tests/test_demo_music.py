@@ -183,7 +183,7 @@ def test_killed_it_leaves_no_worker_and_finishes(tiny: Path, tmp_path: Path) -> 
 
 
 def test_complete_it_is_left_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(competition, "Crew", None)
+    monkeypatch.setattr(competition, "working", None)
     write_competition(tiny, **TINY)
 
 

@@ -49,9 +49,9 @@ from messy_mashup.data.bank_plan import Plan, make_plan, whole_clips
 from messy_mashup.data.bank_slot import MEASURES, Measures, Slot, fill
 from messy_mashup.data.bank_source import check_rates, source_of
 from messy_mashup.data.bank_tempo import TEMPO_JOURNAL, KnownTempi, songs_of
-from messy_mashup.data.bank_workers import Workers, working
 from messy_mashup.data.beats import Beats
 from messy_mashup.data.separation import absolute, identity
+from messy_mashup.data.workers import Workers, working
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
@@ -98,7 +98,7 @@ def build(
                 on_broken(old.skipped)
             return old
         partial = open_partial(folder, plan)
-        with working(workers or os.cpu_count() or 1) as pool:
+        with working(workers) as pool:
             measures, failed = _fill(plan, partial, known_clips(folder, old), pool)
             broken = (*plan.broken, *failed)
             if broken:

@@ -1,6 +1,5 @@
 """What is found in mashups, be they the test's or simulated: which bursts and voices of the bank lie in them."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -13,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from messy_mashup.data.bank import Bank
-from messy_mashup.data.bank_workers import working
+from messy_mashup.data.workers import working
 from messy_mashup.errors import UserError
 from messy_mashup.search.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
 from messy_mashup.search.found_voices import FoundVoice, find_voices
@@ -51,7 +50,7 @@ def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title:
     """Look for the bank's noise clips and stems in mashups, waves (samples,) at its rate. Seconds a mashup."""
     music, bursts = list(waves), []
     tasks = [_Task(number, bank.root, wave) for number, wave in enumerate(waves)]
-    with working(os.cpu_count() or 1, batch=1, fewer="with nothing else running") as pool:
+    with working(None, batch=1, fewer="with nothing else running") as pool:
         done = pool.results(_bursts, tasks)
         for task, result in tqdm(done, total=len(tasks), desc=f"noise in {title}", unit=" mashups"):
             if isinstance(result, UserError):

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from messy_mashup.data.audio import read_mono
 from messy_mashup.data.bank import Bank
-from messy_mashup.data.bank_workers import working
+from messy_mashup.data.workers import working
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 from messy_mashup.mashup.arrangement import Arrangements

@@ -14,7 +14,7 @@ from messy_mashup.data.demo_music.genres import STEMS
 from messy_mashup.data.demo_music.noises import CLASSES, noise_clip
 from messy_mashup.data.demo_music.song import song
 from messy_mashup.data.demo_music.styles import GENRES
-from messy_mashup.data.demo_music.work import Crew
+from messy_mashup.data.workers import working
 from messy_mashup.errors import UserError
 from messy_mashup.files import write_whole
 
@@ -54,10 +54,10 @@ def write_competition(
         return
     table = noise_table(parameters)
     plans = plan_mashups(parameters, list(table["filename"]))
-    with Crew(workers) as crew:
-        crew.do(_write_song, _missing_songs(root, parameters), "songs")
-        crew.do(_write_noise, _missing_noises(root, table, seed), "noise clips")
-        crew.do(_write_mashup, _missing_mashups(root, plans, parameters), "test mashups")
+    with working(workers, batch=1, fewer="with nothing else running") as pool:
+        pool.do(_write_song, _missing_songs(root, parameters), "songs")
+        pool.do(_write_noise, _missing_noises(root, table, seed), "noise clips")
+        pool.do(_write_mashup, _missing_mashups(root, plans, parameters), "test mashups")
     _write_tables(root, table, plans, parameters)
     with write_whole(root / DONE) as temporary:
         temporary.write_text(_as_json(parameters))

@@ -10,7 +10,7 @@ import soxr
 from messy_mashup.data.demo_music import host
 from messy_mashup.data.demo_music.song import song
 from messy_mashup.data.demo_music.styles import GENRES
-from messy_mashup.data.demo_music.work import Crew
+from messy_mashup.data.workers import working
 from messy_mashup.files import write_whole
 
 GTZAN_HZ = 22_050
@@ -39,8 +39,8 @@ def write_gtzan(root: Path, songs: int, seconds: float, seed: int = 0, workers: 
         for genre in GENRES
         for number in range(songs)
     ]
-    with Crew(workers) as crew:
-        crew.do(_write_song, [job for job in jobs if not job[0].is_file()], "songs")
+    with working(workers, batch=1, fewer="with nothing else running") as pool:
+        pool.do(_write_song, [job for job in jobs if not job[0].is_file()], "songs")
     return root
 
 
@@ -50,8 +50,8 @@ def write_ismir2004(root: Path, share: float, seconds: float, seed: int = 0, wor
     jobs = [
         job for number, part in enumerate(ISMIR2004_PARTS) for job in _part(root, number, part, counts, seed, seconds)
     ]
-    with Crew(workers) as crew:
-        crew.do(_write_song, [job for job in jobs if not job[0].is_file()], "tracks")
+    with working(workers, batch=1, fewer="with nothing else running") as pool:
+        pool.do(_write_song, [job for job in jobs if not job[0].is_file()], "tracks")
     return root
 
 

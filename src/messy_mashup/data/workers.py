@@ -1,17 +1,20 @@
-"""Workers that build banks and search mashups: a pool of processes, which ends with its parent, or this very one."""
+"""Workers for many independent jobs: a pool of processes, which ends with its parent, or this very process."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_end
 from typing import TypeVar
+
+from tqdm import tqdm
 
 from messy_mashup.errors import UserError
 
@@ -43,7 +46,14 @@ class Workers:
         except BrokenProcessPool as error:
             raise UserError(f"a worker was killed, perhaps for memory: run again to go on, {self.fewer}") from error
         except OSError as error:
-            raise UserError(f"the bank cannot be written ({error}): make room and run again to go on") from error
+            raise UserError(f"what it makes cannot be written ({error}): make room and run again to go on") from error
+
+    def do(self, job: Callable[..., None], arguments: Collection[tuple], title: str) -> None:
+        """Call `job(*each)` for each of the arguments, with a progress bar; the first UserError is raised."""
+        done = self.results(partial(_called, job), arguments)
+        for _, result in tqdm(done, title, len(arguments), disable=not arguments):
+            if isinstance(result, UserError):
+                raise result
 
     def _completed(
         self, pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Iterator[Task]
@@ -61,8 +71,9 @@ class Workers:
 
 
 @contextmanager
-def working(count: int, batch: int = BATCH, fewer: str = "with --workers 1") -> Iterator[Workers]:
-    """So many workers; each starts with the first work there is for it. One is this process."""
+def working(count: int | None, batch: int = BATCH, fewer: str = "with --workers 1") -> Iterator[Workers]:
+    """So many workers, or one for each core; each starts with the first work there is for it. One is this process."""
+    count = count or os.cpu_count() or 1
     if count == 1:
         yield Workers(None, count, batch, fewer)
         return
@@ -72,6 +83,10 @@ def working(count: int, batch: int = BATCH, fewer: str = "with --workers 1") -> 
             yield Workers(pool, count, batch, fewer)
         finally:
             pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, what waits would be done for nothing
+
+
+def _called(job: Callable[..., None], arguments: tuple) -> None:
+    job(*arguments)
 
 
 def _done_batch(work: Callable[[Task], Result], tasks: list[Task]) -> list[tuple[Task, Result | UserError]]:
