@@ -27,8 +27,7 @@ def main() -> None:
     """Load, serve until interrupted."""
     options = _options()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    from messy_mashup.scoring.ensemble import load_blend
-    from messy_mashup.training.members import run_blend
+    from messy_mashup.training.members import chosen_blend
     from messy_mashup.web.found_stems import Matcher
     from messy_mashup.web.hearing import Ears
     from messy_mashup.web.limits import Limits
@@ -36,8 +35,7 @@ def main() -> None:
     from messy_mashup.web.page import Page, served
     from messy_mashup.web.space import write_space
 
-    runs = options.runs or (paths.runs() if options.run else paths.find_runs_with_blend())
-    blend = run_blend(runs, options.run) if options.run else load_blend(runs, options.blend)
+    runs, blend = chosen_blend(options.runs, options.run, options.blend)
     ears, bank = Ears.of(runs, blend), _bank(options, runs, blend)
     if options.space:
         write_space(options.space, runs, blend, bank)

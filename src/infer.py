@@ -28,12 +28,10 @@ if TYPE_CHECKING:
 def main() -> None:
     """Parse, then the test set or the user's own files."""
     options = _options()
-    from messy_mashup.scoring.ensemble import load_blend
     from messy_mashup.training.label_probe import is_multi_label
-    from messy_mashup.training.members import check_weights, run_blend
+    from messy_mashup.training.members import check_weights, chosen_blend
 
-    runs = options.runs or (paths.runs() if options.run else paths.find_runs_with_blend())
-    blend = run_blend(runs, options.run) if options.run else load_blend(runs, options.blend)
+    runs, blend = chosen_blend(options.runs, options.run, options.blend)
     folders = [runs / member for member in blend.members]
     check_weights(folders, blend.weights)
     if options.run and is_multi_label(folders[0]):

@@ -1,14 +1,14 @@
 """The code as Kaggle gets it: src/ with its commit and the wheels that Kaggle's image lacks, in a folder of its own."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from messy_mashup.competition.code_version import GIT_S, PACKED_FILE, REDIRECTIONS, WATCHED, CodeVersion, code_version
+from messy_mashup.competition.code_version import PACKED_FILE, WATCHED, CodeVersion, code_version
+from messy_mashup.competition.git import git
 from messy_mashup.competition.outgoing import check_files
 from messy_mashup.errors import UserError
 
@@ -54,7 +54,7 @@ def pack_code(repository: Path, folder: Path, wheels: Iterable[str] = WHEELS) ->
 
 def code_files(repository: Path) -> list[Path]:
     """The files of src/ that go, relative to the repository."""
-    listed = _git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", CODE)
+    listed = git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", CODE)
     if listed:
         found = [Path(name) for name in listed.split("\0") if name]
     else:  # a copy of the code without git
@@ -67,8 +67,8 @@ def code_files(repository: Path) -> list[Path]:
 
 def changes(repository: Path) -> list[str] | None:
     """The files of a push that differ from the commit, as git names them; None where git cannot tell."""
-    status = _git(repository, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *SENT)
-    if status is None or _git(repository, "rev-parse", "--verify", "HEAD") is None:
+    status = git(repository, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *SENT)
+    if status is None or git(repository, "rev-parse", "--verify", "HEAD") is None:
         return None
     return [entry[3:] for entry in status.split("\0") if entry]
 
@@ -100,16 +100,3 @@ def folder_digest(folder: Path) -> str:
 
 def _is_source(path: Path) -> bool:
     return path.suffix != ".pyc" and not any(part.startswith(".") or part == "__pycache__" for part in path.parts)
-
-
-def _git(repository: Path, *arguments: str) -> str | None:
-    """What git prints, or None where git is missing, refuses, or `repository` is not the top of a work tree."""
-    environment = {name: value for name, value in os.environ.items() if name not in REDIRECTIONS}
-    if not (repository / ".git").exists():
-        return None
-    command = ["git", "--no-optional-locks", "-C", str(repository), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment, timeout=GIT_S)
-    except (FileNotFoundError, subprocess.SubprocessError):
-        return None
-    return done.stdout

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from messy_mashup import paths
 from messy_mashup.data.folds import ALL
 from messy_mashup.errors import UserError
 from messy_mashup.files import check_name
 from messy_mashup.scoring import predictions
-from messy_mashup.scoring.ensemble import Blend, average, equal_blend
+from messy_mashup.scoring.ensemble import Blend, average, equal_blend, load_blend
 from messy_mashup.scoring.predictions import Predictions
 from messy_mashup.training.run_folder import OOF, TESTED, WEIGHTS, fold_name, is_complete, read_card, weights_digest
 
@@ -48,6 +49,14 @@ def run_blend(runs: Path, name: str) -> Blend:
     folders = members_of(run)
     members = [folder.relative_to(runs).as_posix() for folder in folders]
     return equal_blend(run.name, members, [weights_digest(folder) for folder in folders])
+
+
+def chosen_blend(runs: Path | None, run: str | None, blend: str | None) -> tuple[Path, Blend]:
+    """The folder of all runs, and the blend of that name in it, or of that one run's members; the defaults: the folder
+    that holds a blend, and the blend in use.
+    """
+    runs = runs or (paths.runs() if run else paths.find_runs_with_blend())
+    return runs, run_blend(runs, run) if run else load_blend(runs, blend)
 
 
 def newest_run(runs: Path) -> Path:
