@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import soundfile
 
 from example_trees import noise_wave, write_messy_mashup, write_wave
 from messy_mashup import paths
+from messy_mashup.data import bank_build
 from messy_mashup.data.audio import read_mono
 from messy_mashup.data.bank import GUARD, SAMPLE_RATE_HZ, Bank, files_of, stale
-from messy_mashup.data.bank_build import build, skip
+from messy_mashup.data.bank_build import skip
 from messy_mashup.data.bank_slot import active_share
 from messy_mashup.data.corpora import BrokenFilesError
 from messy_mashup.data.synthetic_noise import CLIPS
@@ -24,6 +26,7 @@ from messy_mashup.errors import UserError
 CORPUS = "messy_mashup"
 STEM = "genres_stems/blues/blues.00000/drums.wav"
 BUILD = paths.REPOSITORY / "src" / "build.py"
+build = partial(bank_build.build, workers=1)  # in this process; other tests, and one of these, take more
 
 
 @pytest.fixture

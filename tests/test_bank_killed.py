@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(data: Path) -> Bank:
-    return build(CORPUS, data, data.parent / "undisturbed")
+    return build(CORPUS, data, data.parent / "undisturbed", workers=1)
 
 
 def started(*command: object) -> subprocess.Popen:
@@ -126,7 +126,7 @@ def test_killed_at_a_replace_it_ends_in_the_same_bytes(
 ) -> None:
     folder = tmp_path / "banks" / "bank"
     write_messy_mashup(tmp_path / "old", songs=1)
-    build(CORPUS, tmp_path / "old", folder)
+    build(CORPUS, tmp_path / "old", folder, workers=1)
     building = started("-c", KILLED_AT_REPLACE, data, folder, number, when)
     assert building.wait() == -signal.SIGKILL
     assert_goes_on_to_the_same(data, folder, undisturbed)
