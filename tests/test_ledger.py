@@ -190,6 +190,11 @@ def test_another_repository_around_the_code_is_not_its_version(repository):
     assert code_version(repository / "src") == CodeVersion()
 
 
+def test_a_folder_that_only_looks_like_a_repository_has_no_version(repository):
+    (repository / "src" / ".git").mkdir()
+    assert code_version(repository / "src") == CodeVersion()
+
+
 def test_a_hook_s_repository_is_not_taken_for_this_one(repository, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GIT_DIR", str(repository / ".git"))
     assert code_version(tmp_path_factory.mktemp("elsewhere")) == CodeVersion()

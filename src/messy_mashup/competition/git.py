@@ -11,9 +11,9 @@ REDIRECTIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 def git(top: Path, *arguments: str) -> str | None:
     """What git prints; None where it is missing, refuses, says nothing for GIT_S, or `top` is not a work tree's top."""
-    if not (top / ".git").exists():  # a folder inside some other repository is not that repository's
-        return None
     environment = {name: value for name, value in os.environ.items() if name not in REDIRECTIONS}
+    # a folder inside some other repository is not that repository's
+    environment["GIT_CEILING_DIRECTORIES"] = str(top.resolve().parent)
     command = ["git", "--no-optional-locks", "-C", str(top), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment, timeout=GIT_S)
