@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import librosa
@@ -32,6 +33,7 @@ CORPUS = "messy_mashup"
 RATES = (0.9, 1.25)
 STEM = "genres_stems/blues/blues.00000/drums.wav"
 TEMPO = list(TEMPO_COLUMNS)
+build = partial(bank_build.build, workers=1)  # in this process, which has librosa loaded
 # Fills a slot from each file and tells the peak of memory by then; in the end the disk holds no more than 1 MB a file.
 FILLS = """
 import resource, sys
@@ -64,11 +66,6 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "banks" / "data"
-
-
-def build(corpus: str, data: Path, folder: Path, **options) -> Bank:
-    """In this process, which has librosa loaded."""
-    return bank_build.build(corpus, data, folder, workers=1, **options)
 
 
 def row_of(bank: Bank, name: str) -> int:

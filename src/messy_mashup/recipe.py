@@ -29,7 +29,8 @@ HertzRange = Annotated[tuple[Hertz, Hertz], AfterValidator(_ascending)]
 DecibelRange = Annotated[tuple[float, float], AfterValidator(_ascending)]
 FFTSize = Annotated[int, Field(ge=64, le=4096)]  # at most the silence between the clips of a bank
 # Whoever loads a run builds what its recipe asks for: a network and pictures of these sizes at most
-Width = Annotated[int, Field(ge=1, le=16_384)]
+WIDEST = 16_384
+Width = Annotated[int, Field(ge=1, le=WIDEST)]
 Layers = Annotated[int, Field(ge=1, le=256)]
 Mels = Annotated[int, Field(ge=1, le=1024)]
 Hop = Annotated[int, Field(ge=16, le=4096)]
@@ -88,7 +89,7 @@ class MashupRecipe:
 class HeadRecipe:
     """What makes logits of an embedding; the default is a backbone's own, one linear layer."""
 
-    hidden: Annotated[int, Field(ge=0, le=16_384)] = 0  # width of a layer with GELU before the last; 0: none
+    hidden: Annotated[int, Field(ge=0, le=WIDEST)] = 0  # width of a layer with GELU before the last; 0: none
     dropout: Share = 0.0  # before each of the layers, where there is a hidden one
 
 

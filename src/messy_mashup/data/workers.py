@@ -48,12 +48,18 @@ class Workers:
         except OSError as error:
             raise UserError(f"what it makes cannot be written ({error}): make room and run again to go on") from error
 
-    def do(self, job: Callable[..., None], arguments: Collection[tuple], title: str) -> None:
-        """Call `job(*each)` for each of the arguments, with a progress bar; the first UserError is raised."""
-        done = self.results(partial(_called, job), arguments)
-        for _, result in tqdm(done, title, len(arguments), disable=not arguments):
+    def sure_results(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
+        """As `results`, but the first UserError is raised."""
+        for task, result in self.results(work, tasks):
             if isinstance(result, UserError):
                 raise result
+            yield task, result
+
+    def do(self, job: Callable[..., None], arguments: Collection[tuple], title: str) -> None:
+        """Call `job(*each)` for each of the arguments, with a progress bar; the first UserError is raised."""
+        done = self.sure_results(partial(_called, job), arguments)
+        for _ in tqdm(done, title, len(arguments), disable=not arguments):
+            pass
 
     def _completed(
         self, pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Iterator[Task]

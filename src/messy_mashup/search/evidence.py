@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from messy_mashup.data.bank import Bank
 from messy_mashup.data.workers import working
-from messy_mashup.errors import UserError
 from messy_mashup.search.found_bursts import FoundBurst, NoiseCatalogue, burst_gains, find_bursts, without_bursts
 from messy_mashup.search.found_voices import FoundVoice, find_voices
 from messy_mashup.search.steady_voices import find_steady
@@ -51,10 +50,8 @@ def gather(waves: Sequence[np.ndarray], bank: Bank, device: torch.device, title:
     music, bursts = list(waves), []
     tasks = [_Task(number, bank.root, wave) for number, wave in enumerate(waves)]
     with working(None, batch=1, fewer="with nothing else running") as pool:
-        done = pool.results(_bursts, tasks)
+        done = pool.sure_results(_bursts, tasks)
         for task, result in tqdm(done, total=len(tasks), desc=f"noise in {title}", unit=" mashups"):
-            if isinstance(result, UserError):
-                raise result
             music[task.number], rows = result
             bursts += [{"mashup": task.number, **row} for row in rows]
     bursts.sort(key=lambda row: row["mashup"])

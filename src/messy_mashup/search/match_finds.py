@@ -128,10 +128,7 @@ def _prepare(folder: Path, card: dict[str, Any]) -> None:
 
 def _searched(portions: list[_Portion], way: Way) -> Iterator[tuple[_Portion, pd.DataFrame]]:
     with working(max(1, min(way.workers, len(portions))), batch=1, fewer="with --workers 1") as pool:
-        for portion, found in pool.results(_matches, portions):
-            if isinstance(found, UserError):
-                raise found
-            yield portion, found
+        yield from pool.sure_results(_matches, portions)
 
 
 def _matches(portion: _Portion) -> pd.DataFrame:

@@ -39,9 +39,8 @@ def load_member(folder: Path, device: torch.device) -> Listener:
     try:
         recipe = TypeAdapter(Recipe).validate_python(card["recipe"])
         backbone = recipe.backbone
-        models.outline(backbone, len(card["classes"])).check_learnt(
-            tensors
-        )  # before a network is built that is too large
+        # first without numbers: a card may claim a network that no memory holds
+        models.outline(backbone, len(card["classes"])).check_learnt(tensors)
         model = models.build(backbone, len(card["classes"]))
         check_base(path, card, backbone)
         if "base" in card:
